@@ -1,0 +1,18 @@
+"""The quantization engine of Bitsmith: everything a headless user needs, no Qt anywhere below.
+
+The steps of the loop are plain functions over plain data, one per module::
+
+    from engine.model.opening import open_model
+    from engine.data.dataset import open_dataset
+    from engine.calibration.collection import calibrate
+    from engine.sensitivity.quick import analyze_quick
+    from engine.allocation import allocate
+    from engine.conversion.convert import convert
+    from engine.evaluation import evaluate
+    from engine.benchmark import benchmark
+
+``engine.jobs.requests`` bundles the same steps as requests that a worker process runs for the
+window and the command line.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Schemes, affine arithmetic and packing: pure numpy, no model in sight."""

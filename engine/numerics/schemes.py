@@ -1,0 +1,102 @@
+"""What a layer's weight and its input are turned into: frozen values, validated once, here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.errors import PlanError
+
+FLOAT_BITS = 32
+WEIGHT_BITS = (32, 16, 8, 4, 2)
+INTEGER_BITS = (8, 4, 2)
+DEFAULT_GROUP_SIZE = 32
+
+
+class Kernel(StrEnum):
+    """How a layer is computed in the exported model (DESIGN section 4)."""
+
+    FLOAT = "float"
+    QLINEAR = "qlinear"
+    DYNAMIC = "dynamic"
+    NBITS = "nbits"
+
+
+class RangeMethod(StrEnum):
+    """How the clipping range of a weight is chosen."""
+
+    MINMAX = "minmax"
+    MSE = "mse"
+
+
+class CalibrationMethod(StrEnum):
+    """How the clipping range of an activation is read from its statistics."""
+
+    MINMAX = "minmax"
+    PERCENTILE = "percentile"
+
+
+@dataclass(frozen=True)
+class PerTensor:
+    """One scale for the whole weight: shape ()."""
+
+
+@dataclass(frozen=True)
+class PerChannel:
+    """One scale per output channel: shape [channels]."""
+
+
+@dataclass(frozen=True)
+class PerGroup:
+    """One scale per `group_size` elements along the input dimension of every output channel.
+
+    The scale has shape [channels, ceil(inputs / group_size)]; the last group may be shorter.
+    """
+
+    group_size: int = DEFAULT_GROUP_SIZE
+
+    def __post_init__(self) -> None:
+        if self.group_size < 2:
+            raise PlanError(f"A group size of {self.group_size} is too small. Use 2 or more.")
+
+
+Granularity = PerTensor | PerChannel | PerGroup
+
+
+@dataclass(frozen=True)
+class WeightScheme:
+    """Storage of one weight. 32 and 16 bits are floats and ignore the other fields."""
+
+    bits: int = 8
+    symmetric: bool = True
+    granularity: Granularity = PerChannel()
+    range_method: RangeMethod = RangeMethod.MINMAX
+
+    def __post_init__(self) -> None:
+        if self.bits not in WEIGHT_BITS:
+            raise PlanError(f"Weights cannot have {self.bits} bits. Choose one of {', '.join(map(str, WEIGHT_BITS))}.")
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the weight is stored as integers."""
+        return self.bits in INTEGER_BITS
+
+
+class ActivationMode(StrEnum):
+    """When the range of a layer's input is known: before (static), at run time (dynamic), never (float)."""
+
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+    FLOAT = "float"
+
+
+@dataclass(frozen=True)
+class ActivationRange:
+    """How static activation ranges are read from a calibration; they are asymmetric uint8."""
+
+    method: CalibrationMethod = CalibrationMethod.PERCENTILE
+    percentile: float = 99.999
+
+    def __post_init__(self) -> None:
+        if not 50 < self.percentile <= 100:
+            raise PlanError(f"An activation percentile of {self.percentile} is out of range. Use 50 to 100.")

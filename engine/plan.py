@@ -1,0 +1,332 @@
+"""The plan: the user's choices before anything runs, as an immutable value and as a JSON file.
+
+Undo swaps plans. The file is sorted and indented, so that it reads and diffs well; fields that this
+version does not know survive a round trip.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from engine.errors import PlanError
+from engine.numerics.schemes import (
+    DEFAULT_GROUP_SIZE,
+    ActivationMode,
+    ActivationRange,
+    CalibrationMethod,
+    Granularity,
+    Kernel,
+    PerChannel,
+    PerGroup,
+    PerTensor,
+    RangeMethod,
+    WeightScheme,
+)
+from engine.summary import LayerSummary, ModelSummary
+
+SCHEMA_VERSION = 1
+KERNEL_FOR_MODE = {
+    ActivationMode.STATIC: Kernel.QLINEAR,
+    ActivationMode.DYNAMIC: Kernel.DYNAMIC,
+    ActivationMode.FLOAT: Kernel.FLOAT,
+}
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """One layer's choices. The kernel fixes what happens to the layer's input."""
+
+    weights: WeightScheme = WeightScheme(bits=32)
+    kernel: Kernel = Kernel.FLOAT
+    is_locked: bool = False
+    rounding: str = "nearest"
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.kernel != Kernel.FLOAT and not self.weights.is_integer:
+            raise PlanError(
+                f"{self.weights.bits}-bit weights run on the float kernel only, not on {self.kernel}. "
+                "Choose 8, 4 or 2 bits or the float kernel."
+            )
+        if self.rounding != "nearest":
+            raise PlanError(f"Rounding {self.rounding!r} is not available. Use nearest.")
+
+    @property
+    def activations(self) -> ActivationMode:
+        """What happens to the layer's input, which the kernel decides."""
+        if self.kernel == Kernel.QLINEAR:
+            return ActivationMode.STATIC
+        return ActivationMode.DYNAMIC if self.kernel == Kernel.DYNAMIC else ActivationMode.FLOAT
+
+
+@dataclass(frozen=True)
+class PlanDefaults:
+    """What a layer gets when it is given a bit width and nothing else."""
+
+    activations: ActivationMode = ActivationMode.STATIC
+    activation_range: ActivationRange = ActivationRange()
+    group_size: int = DEFAULT_GROUP_SIZE
+    range_method: RangeMethod = RangeMethod.MSE
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Choices for every layer of one model; a layer that is not named stays float."""
+
+    model_sha256: str
+    model_name: str
+    layers: Mapping[str, LayerPlan]
+    defaults: PlanDefaults = PlanDefaults()
+    provenance: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", MappingProxyType(dict(self.layers)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        arguments = [getattr(self, item.name) for item in dataclasses.fields(self)]
+        arguments[2] = dict(self.layers)
+        return (Plan, tuple(arguments))
+
+    def layer(self, name: str) -> LayerPlan:
+        """The choices for one layer."""
+        return self.layers.get(name, FLOAT_LAYER)
+
+    def with_layers(self, changes: Mapping[str, LayerPlan]) -> Plan:
+        """A plan in which the named layers are replaced."""
+        return dataclasses.replace(self, layers={**self.layers, **changes})
+
+    def with_bits(self, layers: Iterable[LayerSummary], bits: int) -> Plan:
+        """A plan in which the unlocked ones of `layers` have `bits`, in the plan's default scheme."""
+        return self.with_layers(
+            {
+                layer.name: choose_layer_plan(layer, bits, self.defaults)
+                for layer in layers
+                if not self.layer(layer.name).is_locked
+            }
+        )
+
+    def with_lock(self, names: Iterable[str], *, locked: bool) -> Plan:
+        """A plan in which the named layers are locked or free."""
+        return self.with_layers({name: dataclasses.replace(self.layer(name), is_locked=locked) for name in names})
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether any layer needs static activation ranges."""
+        return any(layer.kernel == Kernel.QLINEAR for layer in self.layers.values())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides the converted file; locks and provenance do not."""
+        document = plan_to_json(self)
+        for key in ("provenance", "model"):
+            document.pop(key)
+        for layer in document["layers"].values():
+            layer.pop("locked", None)
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+FLOAT_LAYER = LayerPlan()
+
+
+def choose_granularity(layer: LayerSummary, bits: int, group_size: int) -> Granularity:
+    """Per channel for 8 bits; groups for 4 and 2 bits where a channel is longer than a group."""
+    if bits >= 8 or layer.inputs_per_channel <= group_size:
+        return PerChannel()
+    return PerGroup(group_size)
+
+
+def choose_layer_plan(layer: LayerSummary, bits: int, defaults: PlanDefaults) -> LayerPlan:
+    """The default way to give `layer` these bits: the wanted kernel where the operator has it, else float."""
+    if bits > 8:
+        return LayerPlan(weights=WeightScheme(bits=bits))
+    wanted = KERNEL_FOR_MODE[defaults.activations]
+    kernel = wanted if wanted in layer.kernels else Kernel.FLOAT
+    return LayerPlan(
+        weights=WeightScheme(
+            bits=bits,
+            granularity=choose_granularity(layer, bits, defaults.group_size),
+            range_method=defaults.range_method if bits < 8 else RangeMethod.MINMAX,
+        ),
+        kernel=kernel,
+    )
+
+
+def build_plan(model: ModelSummary, bits: int, defaults: PlanDefaults | None = None) -> Plan:
+    """A plan that gives every layer the same bits."""
+    defaults = defaults or PlanDefaults()
+    return Plan(
+        model_sha256=model.sha256,
+        model_name=Path(model.path).name,
+        layers={layer.name: choose_layer_plan(layer, bits, defaults) for layer in model.layers},
+        defaults=defaults,
+        provenance=f"uniform {bits} bits",
+    )
+
+
+def select_layers(model: ModelSummary, pattern: str) -> tuple[LayerSummary, ...]:
+    """The layers whose name matches a shell pattern.
+
+    Raises:
+        PlanError: the pattern matches nothing.
+    """
+    found = tuple(layer for layer in model.layers if fnmatch.fnmatchcase(layer.name, pattern))
+    if not found:
+        raise PlanError(f"No layer of {Path(model.path).name} matches {pattern!r}. See the names with: bitsmith inspect")
+    return found
+
+
+def ensure_plan_fits(plan: Plan, model: ModelSummary) -> None:
+    """Raise `PlanError` unless `plan` was made for `model` and asks only for what its layers offer."""
+    if plan.model_sha256 != model.sha256:
+        raise PlanError(
+            f"This plan was made for another model ({plan.model_name}, {plan.model_sha256[:12]}), "
+            f"not for {Path(model.path).name} ({model.sha256[:12]}). Open that model or make a new plan."
+        )
+    for name, choice in plan.layers.items():
+        layer = model.layer_by_name.get(name)
+        if layer is None:
+            raise PlanError(f"The plan names a layer {name!r} that {Path(model.path).name} does not have.")
+        reason = refuse_layer_plan(layer, choice)
+        if reason:
+            raise PlanError(reason)
+
+
+def refuse_layer_plan(layer: LayerSummary, choice: LayerPlan) -> str | None:
+    """Why `layer` cannot be converted as `choice` says, in one sentence; None if it can."""
+    if choice.kernel not in layer.kernels:
+        offered = ", ".join(layer.kernels)
+        return f"{layer.title} ({layer.detail}) has no {choice.kernel} kernel. Choose one of: {offered}."
+    scheme = choice.weights
+    if choice.kernel == Kernel.NBITS:
+        size = scheme.granularity.group_size if isinstance(scheme.granularity, PerGroup) else 0
+        if size < 16 or size & (size - 1) or size > 256:
+            return f"{layer.title}: the nbits kernel needs groups of 16, 32, 64, 128 or 256 weights."
+    if not scheme.symmetric and scheme.bits == 8 and choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC):
+        return f"{layer.title}: 8-bit asymmetric weights run on the float and nbits kernels only. Use symmetric."
+    return None
+
+
+def plan_to_json(plan: Plan) -> JsonObject:
+    """The plan as a JSON document."""
+    return {
+        **plan.extra,
+        "schema_version": SCHEMA_VERSION,
+        "model": {"name": plan.model_name, "sha256": plan.model_sha256},
+        "defaults": {
+            "activations": str(plan.defaults.activations),
+            "activation_method": str(plan.defaults.activation_range.method),
+            "activation_percentile": plan.defaults.activation_range.percentile,
+            "group_size": plan.defaults.group_size,
+            "weight_range": str(plan.defaults.range_method),
+        },
+        "layers": {name: _layer_to_json(plan.layers[name]) for name in sorted(plan.layers)},
+        "provenance": plan.provenance,
+    }
+
+
+def _layer_to_json(layer: LayerPlan) -> JsonObject:
+    document: JsonObject = {**layer.extra, "bits": layer.weights.bits, "kernel": str(layer.kernel)}
+    if layer.weights.is_integer:
+        granularity = layer.weights.granularity
+        names = {PerTensor: "per_tensor", PerChannel: "per_channel", PerGroup: "group"}
+        document |= {
+            "symmetric": layer.weights.symmetric,
+            "granularity": names[type(granularity)],
+            "weight_range": str(layer.weights.range_method),
+            "rounding": layer.rounding,
+        }
+        if isinstance(granularity, PerGroup):
+            document["group_size"] = granularity.group_size
+    if layer.is_locked:
+        document["locked"] = True
+    return document
+
+
+_LAYER_KEYS = {
+    "bits", "kernel", "symmetric", "granularity", "group_size", "weight_range", "rounding", "locked",
+}  # fmt: skip
+_PLAN_KEYS = {"schema_version", "model", "defaults", "layers", "provenance"}
+
+
+def plan_from_json(document: JsonObject, source: str) -> Plan:
+    """The plan in a JSON document; `source` names it in error messages.
+
+    Raises:
+        PlanError: a field is missing or has a value that is not offered, or the schema is newer.
+    """
+    try:
+        if document["schema_version"] > SCHEMA_VERSION:
+            raise PlanError(f"{source} was written by a newer Bitsmith. Update Bitsmith to read it.")
+        defaults = document.get("defaults", {})
+        return Plan(
+            model_sha256=document["model"]["sha256"],
+            model_name=document["model"]["name"],
+            layers={name: _layer_from_json(layer) for name, layer in document["layers"].items()},
+            defaults=PlanDefaults(
+                activations=ActivationMode(defaults.get("activations", "static")),
+                activation_range=ActivationRange(
+                    CalibrationMethod(defaults.get("activation_method", "percentile")),
+                    defaults.get("activation_percentile", ActivationRange.percentile),
+                ),
+                group_size=defaults.get("group_size", DEFAULT_GROUP_SIZE),
+                range_method=RangeMethod(defaults.get("weight_range", "mse")),
+            ),
+            provenance=document.get("provenance", ""),
+            extra={key: value for key, value in document.items() if key not in _PLAN_KEYS},
+        )
+    except PlanError:
+        raise
+    except KeyError as error:
+        raise PlanError(f"{source} is not a Bitsmith plan: the field {error} is missing.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise PlanError(f"{source} is not a Bitsmith plan: {error}.") from error
+
+
+def _layer_from_json(document: JsonObject) -> LayerPlan:
+    granularity: Granularity = {
+        "per_tensor": PerTensor,
+        "per_channel": PerChannel,
+        "group": lambda: PerGroup(document["group_size"]),
+    }[document.get("granularity", "per_channel")]()
+    return LayerPlan(
+        weights=WeightScheme(
+            bits=document["bits"],
+            symmetric=document.get("symmetric", True),
+            granularity=granularity,
+            range_method=RangeMethod(document.get("weight_range", "minmax")),
+        ),
+        kernel=Kernel(document["kernel"]),
+        is_locked=document.get("locked", False),
+        rounding=document.get("rounding", "nearest"),
+        extra={key: value for key, value in document.items() if key not in _LAYER_KEYS},
+    )
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan file.
+
+    Raises:
+        PlanError: missing, unreadable or malformed.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PlanError(f"Cannot read the plan {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise PlanError(f"{path} is not a JSON file: {error}. Give a plan written by Bitsmith.") from error
+    return plan_from_json(document, str(path))
+
+
+def format_plan(plan: Plan) -> str:
+    """The text of the plan file."""
+    return json.dumps(plan_to_json(plan), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

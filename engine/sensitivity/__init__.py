@@ -1,0 +1,1 @@
+"""What each layer can bear: the matrix (plain data) and the ways to fill it."""

@@ -1,0 +1,105 @@
+"""What is known of an opened model, as plain picklable data: all that the window ever sees of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from engine.numerics.schemes import Kernel
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One operator with a constant weight.
+
+    Attributes:
+        name: stable id, the node's name in the source model; unique within the model.
+        title: what to show; the module path where the exporter left one, else the name.
+        op: ONNX operator type (Conv, ConvTranspose, Gemm, MatMul, Gather).
+        detail: operator with its kernel shape, such as "Conv 3×3" or "Conv 3×3 depthwise".
+        weight_shape: as stored in the source model.
+        axis: the output channel axis of the stored weight; negative never.
+        channels: output channels; a per-channel scale has this many entries.
+        inputs_per_channel: weights that share one output channel; groups divide this.
+        parameters: weight elements, bias excluded.
+        bias_elements: 0 without a bias.
+        macs: multiply-accumulates per sample, from observed shapes; None if not observed.
+        input_name, output_name: activation tensors in the prepared graph.
+        kernels: what conversion offers for this layer, best first; `float` is always there.
+    """
+
+    name: str
+    title: str
+    op: str
+    detail: str
+    weight_shape: tuple[int, ...]
+    axis: int
+    channels: int
+    inputs_per_channel: int
+    parameters: int
+    bias_elements: int
+    macs: int | None
+    input_name: str
+    output_name: str
+    kernels: tuple[Kernel, ...]
+
+    @property
+    def float_bytes(self) -> int:
+        """Bytes of the float32 weight, bias excluded."""
+        return 4 * self.parameters
+
+
+@dataclass(frozen=True)
+class NodeSummary:
+    """One node of the prepared graph: enough to place quantization and to draw it."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    """Activation inputs in order; constants are left out."""
+    outputs: tuple[str, ...]
+    constant_inputs: int = 0
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A graph input or output: shape entries are sizes, or names of dynamic dimensions."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """An opened model.
+
+    Attributes:
+        sha256: of the source file (external data excluded).
+        file_bytes: source file plus its external data.
+        fixed_bytes: what a converted file keeps whatever the plan: graph, names, constants that
+            belong to no layer.
+        notes: sentences about what was left alone and why.
+    """
+
+    path: str
+    sha256: str
+    file_bytes: int
+    fixed_bytes: int
+    opset: int
+    producer: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    layers: tuple[LayerSummary, ...]
+    nodes: tuple[NodeSummary, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def parameters(self) -> int:
+        """Weight elements of all layers."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @cached_property
+    def layer_by_name(self) -> dict[str, LayerSummary]:
+        """The layers by their stable name."""
+        return {layer.name: layer for layer in self.layers}
