@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import threading
 import time
@@ -55,9 +56,7 @@ def serve(connection: Connection) -> None:
 
     inbox = _Inbox(connection)
     while True:
-        request = inbox.next_request()
-        context = PipeContext(connection, inbox.send_lock)
-        inbox.current = context
+        request, context = inbox.next_job()
         try:
             answer: tuple[object, ...] = ("result", run_request(request, context))
         except JobCancelled:
@@ -66,19 +65,17 @@ def serve(connection: Connection) -> None:
             answer = ("user_error", error)
         except Exception:  # the worker's edge: whatever is left is our bug, and the window must hear of it
             answer = ("bug", traceback.format_exc())
-        inbox.current = None
         context.send(*answer)
 
 
 class _Inbox:
-    """Listens on a thread, so that a cancel is heard while a job runs."""
+    """Listens on a thread, so that a cancel is heard while a job runs; it reaches the job asked for last."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._arrived = threading.Condition()
-        self._requests: list[object] = []
-        self.send_lock = threading.Lock()
-        self.current: PipeContext | None = None
+        self._jobs: queue.SimpleQueue[tuple[object, PipeContext]] = queue.SimpleQueue()
+        self._send_lock = threading.Lock()
+        self._latest: PipeContext | None = None
         threading.Thread(target=self._listen, name="inbox", daemon=True).start()
 
     def _listen(self) -> None:
@@ -88,14 +85,11 @@ class _Inbox:
             except (EOFError, OSError):
                 os._exit(0)  # the parent is gone: nothing is worth finishing
             if message == "cancel":
-                if self.current is not None:
-                    self.current.cancel()
+                if self._latest is not None:
+                    self._latest.cancel()
                 continue
-            with self._arrived:
-                self._requests.append(message)
-                self._arrived.notify()
+            self._latest = PipeContext(self._connection, self._send_lock)
+            self._jobs.put((message, self._latest))
 
-    def next_request(self) -> object:
-        with self._arrived:
-            self._arrived.wait_for(lambda: bool(self._requests))
-            return self._requests.pop(0)
+    def next_job(self) -> tuple[object, PipeContext]:
+        return self._jobs.get()

@@ -1,0 +1,1 @@
+"""Opening a network, listing its layers, preparing and running its graph."""

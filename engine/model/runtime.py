@@ -1,0 +1,103 @@
+"""ONNX Runtime sessions: one place that sets threads, optimisation level and logging, and that can be cancelled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from engine.errors import ModelError
+from engine.job_context import JobContext
+from engine.summary import TensorSpec
+
+Feeds = Mapping[str, np.ndarray[Any, Any]]
+
+_DTYPES = {
+    "float": "float32",
+    "double": "float64",
+}
+ort.set_default_logger_severity(4)
+
+
+class Session:
+    """A loaded model on the CPU.
+
+    Attributes:
+        inputs, outputs: of the graph, dtypes as numpy names, dynamic dimensions as strings.
+    """
+
+    def __init__(
+        self,
+        model: Path | bytes,
+        *,
+        threads: int = 0,
+        is_optimized: bool = True,
+        optimized_model_path: Path | None = None,
+    ) -> None:
+        """Load `model`, a path or a serialised ModelProto.
+
+        Args:
+            threads: intra-op threads; 0 means all cores.
+            is_optimized: run ONNX Runtime's graph optimisations, or the graph exactly as written.
+            optimized_model_path: where ONNX Runtime writes the optimised graph.
+
+        Raises:
+            ModelError: ONNX Runtime refuses the model.
+        """
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
+        options.inter_op_num_threads = 1
+        level = ort.GraphOptimizationLevel
+        options.graph_optimization_level = level.ORT_ENABLE_ALL if is_optimized else level.ORT_DISABLE_ALL
+        if optimized_model_path is not None:
+            options.optimized_model_filepath = str(optimized_model_path)
+        source = str(model) if isinstance(model, Path) else model
+        try:
+            self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises a dozen unrelated classes of its own
+            name = model.name if isinstance(model, Path) else "the model"
+            raise ModelError(f"ONNX Runtime cannot load {name}: {first_line(error)}") from error
+        self.inputs = tuple(_spec(item) for item in self._session.get_inputs())
+        self.outputs = tuple(_spec(item) for item in self._session.get_outputs())
+
+    def run(
+        self, feeds: Feeds, context: JobContext | None = None, outputs: Sequence[str] | None = None
+    ) -> list[np.ndarray[Any, Any]]:
+        """Run once; `context` can terminate the run from another thread.
+
+        Args:
+            outputs: names to fetch; all graph outputs by default.
+
+        Raises:
+            ModelError: ONNX Runtime cannot run these inputs.
+            JobCancelled: cancelled while running.
+        """
+        names = list(outputs) if outputs is not None else None
+        try:
+            if context is None:
+                return list(self._session.run(names, dict(feeds)))
+            options = ort.RunOptions()
+            with context.terminable(options):
+                return list(self._session.run(names, dict(feeds), options))
+        except RuntimeError as error:
+            raise ModelError(f"ONNX Runtime cannot run the model: {first_line(error)}") from error
+        except Exception as error:
+            if type(error).__module__.startswith("onnxruntime"):
+                raise ModelError(f"ONNX Runtime cannot run the model: {first_line(error)}") from error
+            raise
+
+
+def _spec(item: Any) -> TensorSpec:
+    dtype = item.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(size if isinstance(size, int) else str(size or "?") for size in item.shape)
+    return TensorSpec(item.name, _DTYPES.get(dtype, "float16" if dtype == "float16" else dtype), shape)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a message, without onnxruntime's error code prefix."""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return text.split(" : ", 2)[-1][:300]
