@@ -1,0 +1,243 @@
+"""Quantization of one weight, as a matrix [channels, inputs]: exact, vectorised, in bounded memory.
+
+Symmetric ranges are narrow (−7…7 at 4 bits), as ONNX Runtime's kernels want them. The codes chosen
+here are the codes that conversion packs and the values that analysis simulates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.numerics.schemes import PerChannel, PerGroup, PerTensor, RangeMethod, WeightScheme
+
+FloatMatrix = npt.NDArray[np.float32]
+IntMatrix = npt.NDArray[np.int8]
+
+SHRINK_STEPS = np.linspace(1.0, 0.4, 31, dtype=np.float32)
+INT8_MAX = 127
+CHUNK_ELEMENTS = 1 << 21
+
+
+@dataclass(frozen=True)
+class QuantizedWeight:
+    """Codes and what they mean: weight ≈ (codes − zero_point) · scale, per group of `group_size` inputs.
+
+    Attributes:
+        codes: int8 [channels, inputs], each within `bits`.
+        scale: float32 [channels, groups]; [1, 1] per tensor.
+        zero_point: int8 [channels, groups] or [1, 1]; None if symmetric.
+        group_size: inputs that share a scale; the last group may be shorter.
+        multiplier: int8 [channels, groups], progressive groups only: scale = channel_scale · multiplier.
+        channel_scale: float32 [channels], progressive groups only.
+    """
+
+    bits: int
+    codes: IntMatrix
+    scale: FloatMatrix
+    zero_point: IntMatrix | None
+    group_size: int
+    multiplier: IntMatrix | None = None
+    channel_scale: npt.NDArray[np.float32] | None = None
+
+    @property
+    def groups(self) -> int:
+        """Groups per channel."""
+        return -(-self.codes.shape[1] // self.group_size)
+
+    def dequantize(self) -> FloatMatrix:
+        """float32 [channels, inputs]: what the exported layer computes with."""
+        if self.multiplier is not None and self.channel_scale is not None:
+            return self.integer_weight().astype(np.float32) * self.channel_scale[:, None]
+        scale = self._per_input(self.scale)
+        if self.zero_point is None:
+            return self.codes.astype(np.float32) * scale
+        centred = self.codes.astype(np.int16) - self._per_input(self.zero_point)
+        return centred.astype(np.float32) * scale
+
+    def integer_weight(self) -> IntMatrix:
+        """The int8 matrix that an integer kernel multiplies with, zero point 0: (codes − zero_point) · multiplier."""
+        weight = self.codes
+        if self.zero_point is not None:
+            weight = weight - self._per_input(self.zero_point)
+        if self.multiplier is not None:
+            weight = weight * self._per_input(self.multiplier)
+        return weight
+
+    def _per_input(self, per_group: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if per_group.shape[1] == 1:
+            return per_group
+        return np.repeat(per_group, self.group_size, axis=1)[:, : self.codes.shape[1]]
+
+
+def code_range(bits: int, *, symmetric: bool) -> tuple[int, int]:
+    """qmin and qmax of signed codes: narrow if symmetric."""
+    qmax = (1 << (bits - 1)) - 1
+    return (-qmax if symmetric else -qmax - 1), qmax
+
+
+def quantize_weight(matrix: FloatMatrix, scheme: WeightScheme, *, progressive: bool = False) -> QuantizedWeight:
+    """Round a weight to the nearest codes of an integer scheme.
+
+    Args:
+        matrix: float32 [channels, inputs].
+        progressive: express group scales as int8 multiples of one float scale per channel, so that an
+            integer kernel can run them (QServe, arXiv 2405.04532); only for per-group schemes.
+    """
+    channels, inputs = matrix.shape
+    group_size = scheme.granularity.group_size if isinstance(scheme.granularity, PerGroup) else inputs
+    if isinstance(scheme.granularity, PerTensor):
+        return _quantize_per_tensor(matrix, scheme)
+    groups = -(-inputs // group_size)
+    is_grouped = isinstance(scheme.granularity, PerGroup)
+    result = QuantizedWeight(
+        bits=scheme.bits,
+        codes=np.empty((channels, inputs), np.int8),
+        scale=np.empty((channels, groups), np.float32),
+        zero_point=None if scheme.symmetric else np.empty((channels, groups), np.int8),
+        group_size=group_size,
+        multiplier=np.empty((channels, groups), np.int8) if progressive and is_grouped else None,
+        channel_scale=np.empty(channels, np.float32) if progressive and is_grouped else None,
+    )
+    for rows in _channel_chunks(channels, groups * group_size):
+        _quantize_rows(matrix[rows], scheme, result, rows)
+    return result
+
+
+def _channel_chunks(channels: int, row_elements: int) -> Iterator[slice]:
+    step = max(1, CHUNK_ELEMENTS // max(row_elements, 1))
+    return (slice(start, start + step) for start in range(0, channels, step))
+
+
+def _quantize_per_tensor(matrix: FloatMatrix, scheme: WeightScheme) -> QuantizedWeight:
+    flat = WeightScheme(scheme.bits, scheme.symmetric, PerChannel(), scheme.range_method)
+    whole = quantize_weight(matrix.reshape(1, -1), flat)
+    return QuantizedWeight(
+        scheme.bits, whole.codes.reshape(matrix.shape), whole.scale, whole.zero_point, matrix.shape[1]
+    )
+
+
+def _quantize_rows(matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedWeight, rows: slice) -> None:
+    """Fill the rows of `result`."""
+    grouped = _split_groups(matrix, result.group_size)
+    scale, zero_point = _choose_grid(grouped, scheme)
+    if result.multiplier is not None and result.channel_scale is not None:
+        channel_scale, multiplier = _choose_multipliers(grouped, scale, zero_point, scheme)
+        scale = multiplier * channel_scale[:, None]
+        result.channel_scale[rows] = channel_scale
+        result.multiplier[rows] = multiplier.astype(np.int8)
+    codes = _round_to_codes(grouped, scale, zero_point, scheme)
+    result.codes[rows] = codes.reshape(len(matrix), -1)[:, : matrix.shape[1]]
+    result.scale[rows] = scale
+    if result.zero_point is not None and zero_point is not None:
+        result.zero_point[rows] = zero_point.astype(np.int8)
+
+
+def _split_groups(matrix: FloatMatrix, group_size: int) -> FloatMatrix:
+    """[channels, groups, group_size]; a short last group repeats its last value, which changes no range."""
+    channels, inputs = matrix.shape
+    missing = -inputs % group_size
+    if missing:
+        matrix = np.pad(matrix, ((0, 0), (0, missing)), mode="edge")
+    return matrix.reshape(channels, -1, group_size)
+
+
+def _choose_grid(grouped: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatrix, FloatMatrix | None]:
+    """Scale and zero point per group: [channels, groups] each, zero point None if symmetric."""
+    high, low = grouped.max(axis=2), grouped.min(axis=2)
+    if scheme.range_method == RangeMethod.MINMAX:
+        return _grid_of_range(low, high, scheme)
+    best_error = np.full(high.shape, np.inf, np.float32)
+    best_low, best_high = low.copy(), high.copy()
+    for shrink in SHRINK_STEPS:
+        error = _grid_error(grouped, *_grid_of_range(low * shrink, high * shrink, scheme), scheme)
+        better = error < best_error
+        best_error[better] = error[better]
+        best_low[better], best_high[better] = low[better] * shrink, high[better] * shrink
+    return _grid_of_range(best_low, best_high, scheme)
+
+
+def _grid_of_range(low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatrix, FloatMatrix | None]:
+    qmin, qmax = code_range(scheme.bits, symmetric=scheme.symmetric)
+    if scheme.symmetric:
+        return _safe_scale(np.maximum(np.abs(low), np.abs(high)) / np.float32(qmax)), None
+    low, high = np.minimum(low, 0), np.maximum(high, 0)
+    scale = _safe_scale((high - low) / np.float32(qmax - qmin))
+    return scale, np.clip(np.rint(qmin - low / scale), qmin, qmax).astype(np.float32)
+
+
+def _safe_scale(scale: FloatMatrix) -> FloatMatrix:
+    """A scale of 1 for groups that are all zero (or denormal)."""
+    return np.where(scale < np.finfo(np.float32).tiny, np.float32(1), scale).astype(np.float32)
+
+
+def _round_to_codes(
+    grouped: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme
+) -> FloatMatrix:
+    qmin, qmax = code_range(scheme.bits, symmetric=scheme.symmetric)
+    codes: FloatMatrix = np.divide(grouped, scale[..., None])
+    np.rint(codes, out=codes)
+    if zero_point is not None:
+        codes += zero_point[..., None]
+    return np.clip(codes, qmin, qmax, out=codes)
+
+
+def _grid_error(
+    grouped: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme
+) -> FloatMatrix:
+    """Σ (w − ŵ)² per group: [channels, groups]."""
+    difference = _round_to_codes(grouped, scale, zero_point, scheme)
+    if zero_point is not None:
+        difference -= zero_point[..., None]
+    difference *= scale[..., None]
+    difference -= grouped
+    error: FloatMatrix = np.einsum("cgk,cgk->cg", difference, difference)
+    return error
+
+
+def _choose_multipliers(
+    grouped: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme
+) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
+    """Channel scale [channels] and integer group multipliers [channels, groups] that lose least.
+
+    The largest group scale is tried as each multiple from a third to the whole of what fits in int8;
+    the channel keeps the multiple with the smallest error, then each group the best neighbour.
+    """
+    qmin, qmax = code_range(scheme.bits, symmetric=scheme.symmetric)
+    widest = qmax if scheme.symmetric else qmax - qmin
+    top = INT8_MAX // widest
+    candidates = np.unique(np.linspace(max(1, top // 3), top, 12).astype(int))
+    largest = scale.max(axis=1)
+
+    def error_of(channel_scale: npt.NDArray[np.float32], multiplier: FloatMatrix) -> FloatMatrix:
+        return _grid_error(grouped, multiplier * channel_scale[:, None], zero_point, scheme)
+
+    best_error = np.full(len(scale), np.inf, np.float32)
+    best_scale, best_multiplier = largest.copy(), np.ones_like(scale)
+    for candidate in candidates:
+        channel_scale = (largest / np.float32(candidate)).astype(np.float32)
+        multiplier = np.clip(np.rint(scale / channel_scale[:, None]), 1, top)
+        error = error_of(channel_scale, multiplier).sum(axis=1)
+        better = error < best_error
+        best_error[better] = error[better]
+        best_scale[better], best_multiplier[better] = channel_scale[better], multiplier[better]
+    return best_scale, _improve_multipliers(best_scale, best_multiplier, top, error_of)
+
+
+def _improve_multipliers(
+    channel_scale: npt.NDArray[np.float32],
+    multiplier: FloatMatrix,
+    top: int,
+    error_of: Callable[[npt.NDArray[np.float32], FloatMatrix], FloatMatrix],
+) -> FloatMatrix:
+    best, best_error = multiplier, error_of(channel_scale, multiplier)
+    for step in (-2, -1, 1, 2):
+        moved = np.clip(multiplier + step, 1, top)
+        error = error_of(channel_scale, moved)
+        best = np.where(error < best_error, moved, best)
+        best_error = np.minimum(error, best_error)
+    return best.astype(np.float32)
