@@ -174,12 +174,16 @@ def build_plan(model: ModelSummary, bits: int, defaults: PlanDefaults | None = N
 
 
 def select_layers(model: ModelSummary, pattern: str) -> tuple[LayerSummary, ...]:
-    """The layers whose name matches a shell pattern.
+    """The layers whose name or title matches a shell pattern.
 
     Raises:
         PlanError: the pattern matches nothing.
     """
-    found = tuple(layer for layer in model.layers if fnmatch.fnmatchcase(layer.name, pattern))
+    found = tuple(
+        layer
+        for layer in model.layers
+        if any(fnmatch.fnmatchcase(text, pattern) for text in (layer.name, layer.title))
+    )
     if not found:
         raise PlanError(f"No layer of {Path(model.path).name} matches {pattern!r}. See the names with: bitsmith inspect")
     return found
@@ -211,8 +215,11 @@ def refuse_layer_plan(layer: LayerSummary, choice: LayerPlan) -> str | None:
         size = scheme.granularity.group_size if isinstance(scheme.granularity, PerGroup) else 0
         if size < 16 or size & (size - 1) or size > 256:
             return f"{layer.title}: the nbits kernel needs groups of 16, 32, 64, 128 or 256 weights."
-    if not scheme.symmetric and scheme.bits == 8 and choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC):
-        return f"{layer.title}: 8-bit asymmetric weights run on the float and nbits kernels only. Use symmetric."
+    is_integer = choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC) or layer.op == "Gather"
+    if is_integer and scheme.bits == 8 and not scheme.symmetric:
+        return f"{layer.title}: 8-bit asymmetric weights do not fit the {layer.op} integer kernel. Use symmetric."
+    if is_integer and scheme.bits == 8 and isinstance(scheme.granularity, PerGroup):
+        return f"{layer.title}: 8-bit weights in groups do not fit the {layer.op} integer kernel. Use per channel."
     return None
 
 

@@ -103,3 +103,17 @@ class ModelSummary:
     def layer_by_name(self) -> dict[str, LayerSummary]:
         """The layers by their stable name."""
         return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def consumers(self) -> dict[str, tuple[NodeSummary, ...]]:
+        """The nodes that read each activation tensor."""
+        readers: dict[str, list[NodeSummary]] = {}
+        for node in self.nodes:
+            for name in node.inputs:
+                readers.setdefault(name, []).append(node)
+        return {name: tuple(nodes) for name, nodes in readers.items()}
+
+    @cached_property
+    def producers(self) -> dict[str, NodeSummary]:
+        """The node that writes each activation tensor."""
+        return {name: node for node in self.nodes for name in node.outputs}

@@ -1,0 +1,1 @@
+"""Samples: files and folders that become batches of model inputs."""

@@ -1,0 +1,188 @@
+"""Arrays in `.npy` and `.npz` files, read in pieces: headers first, rows when they are asked for. Never unpickles."""
+
+from __future__ import annotations
+
+import abc
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from engine.errors import DataError
+
+_DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class _Header:
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype[Any]
+
+
+class StoredArray(abc.ABC):
+    """One array, not in memory yet.
+
+    Attributes:
+        source: the file's name.
+        name: the array's name within it; the file's stem for `.npy`.
+    """
+
+    def __init__(self, source: str, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.source = source
+        self.name = name
+        self.shape = shape
+        self.dtype = dtype
+
+    def __str__(self) -> str:
+        return f"Array '{self.name}' in {self.source} ({self.dtype} {list(self.shape)})"
+
+    @abc.abstractmethod
+    def chunks(self, start: int, stop: int, size: int) -> Iterator[NDArray[Any]]:
+        """Rows `start` to `stop` along axis 0, `size` at a time; the last chunk may be smaller.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+
+    def whole(self) -> NDArray[Any]:
+        """The whole array, in memory."""
+        return next(self.chunks(0, self.shape[0], max(1, self.shape[0])))
+
+
+class HeldArray(StoredArray):
+    """An array that is in memory: scalars, and single samples that were given a batch axis."""
+
+    def __init__(self, source: str, name: str, values: NDArray[Any]) -> None:
+        super().__init__(source, name, values.shape, values.dtype)
+        self._values = values
+
+    def chunks(self, start: int, stop: int, size: int) -> Iterator[NDArray[Any]]:
+        for offset in range(start, stop, size):
+            yield self._values[offset : min(offset + size, stop)]
+
+    def whole(self) -> NDArray[Any]:
+        return self._values
+
+
+class MappedArray(StoredArray):
+    """A `.npy` file, memory-mapped."""
+
+    def __init__(self, path: Path, header: _Header) -> None:
+        super().__init__(path.name, path.stem, header.shape, header.dtype)
+        self._path = path
+
+    def _map(self) -> NDArray[Any]:
+        try:
+            return np.asarray(np.load(self._path, mmap_mode="r", allow_pickle=False))
+        except _DAMAGED as error:
+            raise DataError(
+                f"{self.source} is damaged or incomplete ({error}). Write it again with np.save."
+            ) from error
+
+    def chunks(self, start: int, stop: int, size: int) -> Iterator[NDArray[Any]]:
+        mapped = self._map()
+        for offset in range(start, stop, size):
+            yield mapped[offset : min(offset + size, stop)]
+
+    def whole(self) -> NDArray[Any]:
+        return self._map()
+
+
+class ZippedArray(StoredArray):
+    """A member of a `.npz` file, decompressed as it is streamed; column-major ones are read whole."""
+
+    def __init__(self, path: Path, member: str, header: _Header) -> None:
+        super().__init__(path.name, member.removesuffix(".npy"), header.shape, header.dtype)
+        self._path = path
+        self._member = member
+        self._is_fortran = header.is_fortran
+
+    def chunks(self, start: int, stop: int, size: int) -> Iterator[NDArray[Any]]:
+        if self._is_fortran or not self.shape:
+            yield from HeldArray(self.source, self.name, self.whole()).chunks(start, stop, size)
+            return
+        row_shape = self.shape[1:]
+        row_bytes = prod(row_shape) * self.dtype.itemsize
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(self._member) as stream:
+                _read_header(stream)
+                stream.seek(start * row_bytes, 1)
+                for offset in range(start, stop, size):
+                    rows = min(size, stop - offset)
+                    content = _read_exactly(stream, rows * row_bytes)
+                    yield np.frombuffer(content, self.dtype).reshape(rows, *row_shape)
+        except _DAMAGED as error:
+            raise self._damaged(error) from error
+
+    def whole(self) -> NDArray[Any]:
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(self._member) as stream:
+                return np.asarray(npy.read_array(stream, allow_pickle=False))
+        except _DAMAGED as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: BaseException) -> DataError:
+        return DataError(f"Array '{self.name}' in {self.source} is damaged ({error}). Write the file again.")
+
+
+def open_arrays(path: Path) -> dict[str, StoredArray]:
+    """The arrays of a `.npy` or `.npz` file by name, in file order; only headers are read.
+
+    Arrays of Python objects are listed (dtype object) but cannot be read: see `ensure_plain`.
+
+    Raises:
+        DataError: the file is missing, damaged or something else.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            with path.open("rb") as stream:
+                header = _read_header(stream)
+            array = MappedArray(path, header)
+            return {array.name: array}
+        with zipfile.ZipFile(path) as archive:
+            members = [name for name in archive.namelist() if name.endswith(".npy")]
+            headers: dict[str, _Header] = {}
+            for member in members:
+                with archive.open(member) as stream:
+                    headers[member] = _read_header(stream)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist. Choose another data file.") from error
+    except _DAMAGED as error:
+        raise DataError(
+            f"{path.name} is not a readable {path.suffix} file ({error}). Write it again with np.save or np.savez."
+        ) from error
+    zipped = [ZippedArray(path, member, header) for member, header in headers.items()]
+    return {array.name: array for array in zipped}
+
+
+def ensure_plain(array: StoredArray) -> None:
+    """Raise `DataError` if an array holds Python objects: reading it would mean unpickling, which can run code."""
+    if array.dtype.hasobject:
+        raise DataError(
+            f"Array '{array.name}' in {array.source} holds pickled Python objects, which Bitsmith never loads. "
+            "Save it as a plain numeric array."
+        )
+
+
+def _read_header(stream: IO[bytes]) -> _Header:
+    version = npy.read_magic(stream)
+    if version == (1, 0):
+        return _Header(*npy.read_array_header_1_0(stream))
+    if version == (2, 0):
+        return _Header(*npy.read_array_header_2_0(stream))
+    raise ValueError(f"npy format {version[0]}.{version[1]}")
+
+
+def _read_exactly(stream: IO[bytes], count: int) -> bytes:
+    content = stream.read(count)
+    if len(content) != count:
+        raise EOFError("it ends early")
+    return content

@@ -1,0 +1,218 @@
+"""The layer table: which operators carry a constant weight, and what conversion offers for each."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from engine.model.graph import attribute_float, attribute_int, attribute_ints, constant, is_constant, sole_consumer
+from engine.model.layout import WeightLayout, channels_first, channels_last, transposed_convolution
+from engine.numerics.schemes import Kernel
+
+MIN_PARAMETERS = 16
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One quantizable operator in a prepared graph.
+
+    Attributes:
+        node: the operator; for a MatMul followed by a constant Add, the MatMul.
+        weight_index, input_index: positions of the weight and of the activation among its inputs.
+        bias_node: the Add that holds a MatMul's bias; None otherwise.
+        kernels: what conversion offers, best first.
+    """
+
+    node: ir.Node
+    weight_index: int
+    input_index: int
+    layout: WeightLayout
+    bias_node: ir.Node | None
+    kernels: tuple[Kernel, ...]
+
+    @property
+    def name(self) -> str:
+        """Stable id."""
+        return str(self.node.name)
+
+    @property
+    def op(self) -> str:
+        """ONNX operator type."""
+        return str(self.node.op_type)
+
+    @property
+    def group(self) -> int:
+        """Convolution groups."""
+        return attribute_int(self.node, "group", 1)
+
+    @property
+    def weight_value(self) -> ir.Value:
+        """The initializer."""
+        value = self.node.inputs[self.weight_index]
+        assert value is not None
+        return value
+
+    @property
+    def input_value(self) -> ir.Value:
+        """The activation that the weight multiplies."""
+        value = self.node.inputs[self.input_index]
+        assert value is not None
+        return value
+
+    @property
+    def output_value(self) -> ir.Value:
+        """The layer's result, bias included."""
+        return (self.bias_node or self.node).outputs[0]
+
+    @property
+    def bias(self) -> npt.NDArray[np.float32] | None:
+        """float32 [channels], scaled by Gemm's beta; None without one."""
+        if self.bias_node is not None:
+            first, second = self.bias_node.inputs[:2]
+            found = constant(first if is_constant(first) else second)
+        else:
+            found = constant(self.node.inputs[2]) if self.op in ("Conv", "ConvTranspose", "Gemm") and has_bias(self) else None
+        if found is None:
+            return None
+        beta = attribute_float(self.node, "beta", 1.0) if self.op == "Gemm" else 1.0
+        flat = np.broadcast_to(found.reshape(-1), self.layout.channels)
+        return np.asarray(flat * np.float32(beta), np.float32)
+
+    def matrix(self) -> npt.NDArray[np.float32]:
+        """The weight, float32 [channels, inputs], scaled by Gemm's alpha."""
+        weight = constant(self.weight_value)
+        assert weight is not None
+        matrix: npt.NDArray[np.float32] = self.layout.to_matrix(weight)
+        alpha = attribute_float(self.node, "alpha", 1.0) if self.op == "Gemm" else 1.0
+        return matrix if alpha == 1.0 else matrix * np.float32(alpha)
+
+
+def has_bias(layer: Layer) -> bool:
+    """Whether the operator itself has a third, constant input."""
+    return len(layer.node.inputs) > 2 and layer.node.inputs[2] is not None
+
+
+def find_layers(graph: ir.Graph) -> list[Layer]:
+    """Every quantizable operator of the main graph, in graph order."""
+    found = (_as_layer(node) for node in graph)
+    return [layer for layer in found if layer is not None and layer.layout.channels * layer.layout.inputs >= MIN_PARAMETERS]
+
+
+def _as_layer(node: ir.Node) -> Layer | None:
+    if node.domain not in ("", "ai.onnx"):
+        return None
+    builder = {
+        "Conv": _convolution,
+        "ConvTranspose": _convolution,
+        "Gemm": _gemm,
+        "MatMul": _matmul,
+        "Gather": _embedding,
+    }.get(node.op_type)
+    return builder(node) if builder else None
+
+
+def _weight_shape(node: ir.Node, index: int) -> tuple[int, ...] | None:
+    value = node.inputs[index] if len(node.inputs) > index else None
+    if value is None or not is_constant(value) or value.const_value is None or value.const_value.dtype != ir.DataType.FLOAT:
+        return None
+    return tuple(int(size) for size in value.const_value.shape.numpy())
+
+
+def _convolution(node: ir.Node) -> Layer | None:
+    shape = _weight_shape(node, 1)
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if shape is None or is_constant(node.inputs[0]) or (bias is not None and not is_constant(bias)):
+        return None
+    if node.op_type == "ConvTranspose":
+        layout = transposed_convolution(shape, attribute_int(node, "group", 1))
+        return Layer(node, 1, 0, layout, None, (Kernel.FLOAT,))
+    return Layer(node, 1, 0, channels_first(shape), None, (Kernel.QLINEAR, Kernel.FLOAT))
+
+
+def _gemm(node: ir.Node) -> Layer | None:
+    shape = _weight_shape(node, 1)
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if shape is None or is_constant(node.inputs[0]):
+        return None
+    layout = channels_first(shape) if attribute_int(node, "transB", 0) else channels_last(shape)
+    is_vector = bias is None or (is_constant(bias) and _is_channel_vector(bias, layout.channels))
+    if attribute_int(node, "transA", 0) or not is_vector:
+        return Layer(node, 1, 0, layout, None, (Kernel.FLOAT,)) if is_vector else None
+    return Layer(node, 1, 0, layout, None, (Kernel.QLINEAR, Kernel.DYNAMIC, Kernel.NBITS, Kernel.FLOAT))
+
+
+def _is_channel_vector(value: ir.Value | None, channels: int) -> bool:
+    if value is None or value.const_value is None:
+        return False
+    sizes = [int(size) for size in value.const_value.shape.numpy()]
+    return int(np.prod(sizes)) in (1, channels) and all(size == 1 for size in sizes[:-1])
+
+
+def _matmul(node: ir.Node) -> Layer | None:
+    left, right = _weight_shape(node, 0), _weight_shape(node, 1)
+    if (left is None) == (right is None):
+        return None
+    if left is not None:
+        return Layer(node, 0, 1, channels_first(left), None, (Kernel.FLOAT,)) if len(left) == 2 else None
+    assert right is not None
+    if len(right) < 2:
+        return None
+    layout = channels_last(right)
+    if len(right) > 2:
+        return Layer(node, 1, 0, layout, None, (Kernel.FLOAT,))
+    kernels = (Kernel.QLINEAR, Kernel.DYNAMIC, Kernel.NBITS, Kernel.FLOAT)
+    return Layer(node, 1, 0, layout, _bias_add(node, layout.channels), kernels)
+
+
+def _bias_add(node: ir.Node, channels: int) -> ir.Node | None:
+    add = sole_consumer(node.outputs[0])
+    if add is None or add.op_type != "Add" or len(add.inputs) != 2:
+        return None
+    first, second = add.inputs
+    other = second if first is node.outputs[0] else first
+    size = int(other.const_value.size) if other is not None and other.const_value is not None else 0
+    return add if is_constant(other) and size == channels and _is_channel_vector(other, channels) else None
+
+
+def _embedding(node: ir.Node) -> Layer | None:
+    shape = _weight_shape(node, 0)
+    if shape is None or len(shape) != 2 or attribute_int(node, "axis", 0) != 0 or is_constant(node.inputs[1]):
+        return None
+    return Layer(node, 0, 1, channels_first(shape), None, (Kernel.FLOAT,))
+
+
+def describe_layer(layer: Layer) -> str:
+    """Operator and shape in a few words, such as "Conv 3×3 depthwise"."""
+    shape = layer.layout.weight_shape
+    if layer.op in ("Conv", "ConvTranspose"):
+        kernel = "×".join(str(size) for size in shape[2:])
+        kind = ""
+        if layer.group > 1:
+            kind = " depthwise" if shape[1] == 1 and layer.op == "Conv" else f" {layer.group} groups"
+        stride = attribute_ints(layer.node, "strides", (1,))
+        step = f" /{stride[0]}" if max(stride) > 1 else ""
+        return f"{layer.op} {kernel}{kind}{step}"
+    if layer.op == "Gather":
+        return f"Embedding {shape[0]}×{shape[1]}"
+    return f"{layer.op} {layer.layout.inputs}→{layer.layout.channels}"
+
+
+def title_layer(layer: Layer) -> str:
+    """The module path if the exporter left one, else the node's name."""
+    weight = str(layer.weight_value.name).removesuffix("_folded")
+    if weight.endswith(".weight") and "::" not in weight:
+        return weight.removesuffix(".weight")
+    scopes = layer.node.metadata_props.get("pkg.torch.onnx.name_scopes")
+    if scopes:
+        try:
+            path = [scope for scope in ast.literal_eval(scopes)[:-1] if scope]
+        except (ValueError, SyntaxError):
+            path = []
+        if path:
+            return str(path[-1])
+    name = layer.name.removesuffix(f"/{layer.op}").strip("/").replace("/", ".")
+    return name or layer.name

@@ -1,0 +1,181 @@
+"""An opened model: the source, its prepared graph and its layers, and their summary as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from engine.errors import ModelError
+from engine.model.graph import has_subgraphs, is_constant
+from engine.model.layers import Layer, describe_layer, find_layers, title_layer
+from engine.model.observation import observe_shapes
+from engine.model.opening import Source, open_source
+from engine.model.preparation import prepare
+from engine.summary import LayerSummary, ModelSummary, NodeSummary, TensorSpec
+
+WEIGHTED_OPS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
+# Descriptor of an initializer in the file: name, dims, dtype, tags.
+INITIALIZER_DESCRIPTOR_BYTES = 18
+
+
+@dataclass(frozen=True)
+class Model:
+    """A source file and its prepared graph, whose weights are memory-mapped or lazily read."""
+
+    source: Source
+    graph_model: ir.Model
+
+    @property
+    def path(self) -> Path:
+        """The source file."""
+        return self.source.path
+
+    @property
+    def graph(self) -> ir.Graph:
+        """The prepared graph: BatchNorm folded, constants lifted."""
+        return self.graph_model.graph
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """Quantizable operators in graph order."""
+        return find_layers(self.graph)
+
+    @cached_property
+    def summary(self) -> ModelSummary:
+        """Plain data for plans, sizes and the window; runs the model once to observe shapes."""
+        return summarize(self)
+
+
+def open_model(path: Path | str) -> Model:
+    """Open and prepare a model.
+
+    Raises:
+        ModelError: the file cannot be used, or has nothing to quantize.
+    """
+    source = open_source(Path(path))
+    model = Model(source, prepare(source.model))
+    if not model.layers:
+        raise ModelError(f"{path} has nothing to quantize: {_why_no_layers(model.graph)}")
+    return model
+
+
+def _why_no_layers(graph: ir.Graph) -> str:
+    inner = sum(node.op_type in WEIGHTED_OPS for node in graph.all_nodes())
+    if inner and has_subgraphs(graph):
+        return f"its {inner} weighted operators are inside If or Loop bodies, which this version leaves alone."
+    return "no Conv, Gemm, MatMul or embedding with a constant float32 weight was found in it."
+
+
+def summarize(model: Model) -> ModelSummary:
+    """The plain description of an opened model."""
+    shapes = observe_shapes(model.graph_model, model.layers)
+    layers = tuple(_summarize_layer(layer, shapes) for layer in model.layers)
+    return ModelSummary(
+        path=str(model.path),
+        sha256=model.source.sha256,
+        file_bytes=model.source.file_bytes,
+        fixed_bytes=_fixed_bytes(model),
+        opset=model.source.opset,
+        producer=f"{model.graph_model.producer_name or ''} {model.graph_model.producer_version or ''}".strip(),
+        inputs=tuple(_spec(value) for value in model.graph.inputs),
+        outputs=tuple(_spec(value) for value in model.graph.outputs),
+        layers=layers,
+        nodes=tuple(_summarize_node(node) for node in model.graph),
+        notes=tuple(_notes(model)),
+    )
+
+
+def _spec(value: ir.Value) -> TensorSpec:
+    shape = tuple(size if isinstance(size, int) else str(size.value or "?") for size in value.shape or ())
+    dtype = value.dtype.numpy() if value.dtype is not None and value.dtype != ir.DataType.STRING else "unknown"
+    return TensorSpec(str(value.name), str(np.dtype(dtype)) if dtype != "unknown" else "string", shape)
+
+
+def _summarize_layer(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> LayerSummary:
+    layout = layer.layout
+    bias = layer.bias
+    return LayerSummary(
+        name=layer.name,
+        title=title_layer(layer),
+        op=layer.op,
+        detail=describe_layer(layer),
+        weight_shape=layout.weight_shape,
+        axis=layout.axis if layout.axis is not None else len(layout.weight_shape) - 1,
+        channels=layout.channels,
+        inputs_per_channel=layout.inputs,
+        parameters=layout.channels * layout.inputs,
+        bias_elements=0 if bias is None else bias.size,
+        macs=_macs(layer, shapes),
+        input_name=str(layer.input_value.name),
+        output_name=str(layer.output_value.name),
+        kernels=layer.kernels,
+    )
+
+
+def _macs(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> int | None:
+    """Multiply-accumulates per sample: every output element takes one per input of its channel."""
+    source = layer.input_value if layer.op == "ConvTranspose" else layer.node.outputs[0]
+    shape = shapes.get(str(source.name))
+    if layer.op == "Gather":
+        return 0
+    if shape is None:
+        return None
+    per_element = layer.layout.inputs
+    if layer.op == "ConvTranspose":
+        per_element = layer.layout.channels // layer.group * int(np.prod(layer.layout.weight_shape[2:]))
+    return int(np.prod(shape)) * per_element
+
+
+def _summarize_node(node: ir.Node) -> NodeSummary:
+    return NodeSummary(
+        name=str(node.name),
+        op=str(node.op_type),
+        inputs=tuple(str(value.name) for value in node.inputs if value is not None and not is_constant(value)),
+        outputs=tuple(str(value.name) for value in node.outputs if value.name),
+        constant_inputs=sum(is_constant(value) for value in node.inputs),
+    )
+
+
+def _fixed_bytes(model: Model) -> int:
+    """What the file weighs without the weights and biases of layers, from the serialised skeleton."""
+    weights: set[str] = set()
+    for layer in model.layers:
+        weights.add(str(layer.weight_value.name))
+        bias = layer.bias_node or layer.node
+        weights.update(str(value.name) for value in bias.inputs[:3] if value is not None and is_constant(value))
+    graph_bytes = sum(_node_bytes(node) for node in model.graph)
+    constants = sum(
+        value.const_value.nbytes + len(name) + INITIALIZER_DESCRIPTOR_BYTES
+        for name, value in model.graph.initializers.items()
+        if name not in weights and value.const_value is not None
+    )
+    return graph_bytes + constants
+
+
+def _node_bytes(node: ir.Node) -> int:
+    return len(ir.serde.serialize_node(strip_node(node)).SerializeToString()) + 3
+
+
+def strip_node(node: ir.Node) -> ir.Node:
+    """Remove exporter notes (stack traces, module paths) from a node; they double small files."""
+    node.metadata_props.clear()
+    node.doc_string = None
+    return node
+
+
+def _notes(model: Model) -> list[str]:
+    known = {id(layer.node) for layer in model.layers}
+    left = [n for n in model.graph.all_nodes() if n.op_type in WEIGHTED_OPS and id(n) not in known and _has_weight(n)]
+    if not left:
+        return []
+    kinds = sorted({node.op_type for node in left})
+    return [f"{len(left)} operators with weights stay as they are ({', '.join(kinds)}): inside If or Loop bodies, "
+            "recurrent, or with a weight that is not float32."]  # fmt: skip
+
+
+def _has_weight(node: ir.Node) -> bool:
+    return any(is_constant(value) for value in node.inputs[:2])

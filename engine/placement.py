@@ -1,0 +1,141 @@
+"""Where static quantization puts QuantizeLinear/DequantizeLinear pairs: a pure function of graph and plan.
+
+The rules are those that ONNX Runtime's CPU fusions need, and no pair more (a pair that does not fuse
+costs time and accuracy):
+
+1. The input of a static layer is quantized; so is the output of a static convolution, after its Relu
+   or Clip, because QLinearConv writes integers. Gemm and MatMul may write floats.
+2. An operator that only moves values shares the grid of its input, if its output is quantized.
+3. Add, Mul, Concat and pooling whose output is wanted as integers run on integers if one of their
+   inputs is written as integers; then all their inputs are quantized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from engine.numerics.schemes import Kernel
+from engine.plan import Plan
+from engine.summary import LayerSummary, ModelSummary, NodeSummary
+
+PASS_THROUGH_OPS = frozenset(
+    {"MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "DepthToSpace", "Identity", "Pad"}
+)
+INTEGER_OPS = frozenset({"Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool"})
+CLIPPING_OPS = frozenset({"Relu", "Clip"})
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Quantized activation tensors of one plan.
+
+    Attributes:
+        range_source: for every quantized tensor, the tensor whose statistics give its grid (itself,
+            unless it only moves values of another one).
+        integer_producers: quantized tensors that an integer kernel writes; every reader of these
+            reads the dequantized value, readers of the others only if they are in `readers`.
+        readers: for the other quantized tensors, names of the nodes that read the dequantized value.
+    """
+
+    range_source: Mapping[str, str]
+    integer_producers: frozenset[str]
+    readers: Mapping[str, frozenset[str]]
+
+
+def place(model: ModelSummary, plan: Plan) -> Placement:
+    """The placement for the plan's static layers."""
+    names = [layer.name for layer in model.layers if plan.layer(layer.name).kernel == Kernel.QLINEAR]
+    return place_layers(model, names)
+
+
+def calibrated_tensors(model: ModelSummary) -> tuple[str, ...]:
+    """Every tensor whose range any static plan on this model could need; placement only grows with layers."""
+    static = [layer.name for layer in model.layers if Kernel.QLINEAR in layer.kernels]
+    return tuple(sorted(set(place_layers(model, static).range_source.values())))
+
+
+def place_layers(model: ModelSummary, static_layers: Collection[str]) -> Placement:
+    """The placement when exactly these layers compute on integers."""
+    return _Placer(model, [model.layer_by_name[name] for name in static_layers]).run()
+
+
+class _Placer:
+    def __init__(self, model: ModelSummary, layers: list[LayerSummary]) -> None:
+        self._model = model
+        self._layers = layers
+        self._consumers = model.consumers
+        self._outputs = {spec.name for spec in model.outputs}
+        self._quantized: set[str] = set()
+        self._written: set[str] = set()
+        self._shared: dict[str, str] = {}
+
+    def run(self) -> Placement:
+        convolutions = {self.after_clipping(layer.output_name) for layer in self._layers if layer.op == "Conv"}
+        self._written |= convolutions
+        self._quantized |= convolutions | {layer.input_name for layer in self._layers}
+        self._written |= {
+            end
+            for layer in self._layers
+            if layer.op != "Conv" and (end := self.after_clipping(layer.output_name)) in self._quantized
+        }
+        before = -1
+        while before != len(self._quantized) + len(self._written):
+            before = len(self._quantized) + len(self._written)
+            for node in reversed(self._model.nodes):
+                self._visit(node)
+            for node in self._model.nodes:
+                self._visit(node)
+        return Placement(
+            range_source={name: self._source_of(name) for name in sorted(self._quantized)},
+            integer_producers=frozenset(self._written & self._quantized),
+            readers={name: self._readers(name) for name in self._quantized - self._written},
+        )
+
+    def after_clipping(self, tensor: str) -> str:
+        """The tensor after a Relu or Clip that nothing else stands beside, which the kernel absorbs."""
+        readers = self._consumers.get(tensor, ())
+        if len(readers) == 1 and readers[0].op in CLIPPING_OPS and tensor not in self._outputs:
+            if len(readers[0].inputs) == 1:
+                return readers[0].outputs[0]
+        return tensor
+
+    def _visit(self, node: NodeSummary) -> None:
+        if not node.outputs or not node.inputs:
+            return
+        output = node.outputs[0]
+        if node.op in PASS_THROUGH_OPS and output in self._quantized:
+            self._quantized.add(node.inputs[0])
+            self._shared[output] = node.inputs[0]
+            if node.inputs[0] in self._written:
+                self._written.add(output)
+        elif node.op in INTEGER_OPS and node.constant_inputs == 0:
+            end = self.after_clipping(output)
+            if end in self._quantized and any(self._is_written(name) for name in node.inputs):
+                self._quantized.update(node.inputs)
+                self._written.add(end)
+
+    def _is_written(self, tensor: str) -> bool:
+        """Whether the tensor is written as integers, or only moves such a tensor's values."""
+        seen = tensor
+        while seen not in self._written:
+            producer = self._model.producers.get(seen)
+            if producer is None or producer.op not in PASS_THROUGH_OPS or not producer.inputs:
+                return False
+            seen = producer.inputs[0]
+        return True
+
+    def _source_of(self, tensor: str) -> str:
+        while tensor in self._shared:
+            tensor = self._shared[tensor]
+        return tensor
+
+    def _readers(self, tensor: str) -> frozenset[str]:
+        static = {layer.name for layer in self._layers}
+        found = set()
+        for node in self._consumers.get(tensor, ()):
+            output = self.after_clipping(node.outputs[0]) if node.outputs else ""
+            moves = node.op in PASS_THROUGH_OPS and node.outputs[0] in self._quantized
+            if node.name in static or moves or (node.op in INTEGER_OPS and output in self._written):
+                found.add(node.name)
+        return frozenset(found)
