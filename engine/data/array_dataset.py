@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from engine.data.arrays import StoredArray, open_arrays
 from engine.data.batches import Batch, Dataset
@@ -43,6 +44,7 @@ class ArrayDataset(Dataset):
                 _ensure_images_fit(entry, self._preprocessing)
 
     @property
+    @override
     def description(self) -> str:
         """One line: the file, samples, arrays, labels."""
         parts = []
@@ -56,12 +58,14 @@ class ArrayDataset(Dataset):
         ending = ", with labels" if self.has_labels else ""
         return f"{self.path.name}: {self.samples:,} {noun} of {', '.join(parts)}{ending}"
 
+    @override
     def ensure_finite(self) -> None:
         """Read all samples and raise `DataError` if a value is NaN or infinite."""
         for entry in self._bindings.entries:
             if entry.array.dtype.kind == "f":
                 _ensure_array_finite(entry, self._skip)
 
+    @override
     def _stream(self, start: int, stop: int, size: int) -> Iterator[Batch]:
         streams = [self._values(entry, start, stop, size) for entry in self._bindings.entries]
         names = [entry.spec.name for entry in self._bindings.entries]
@@ -101,6 +105,7 @@ class ArrayDataset(Dataset):
             return None
         return labels.whole().reshape(-1).astype(np.int64) + self._preprocessing.label_offset
 
+    @override
     def _compute_digest(self) -> str:
         digest = hashlib.sha256()
         with self.path.open("rb") as stream:

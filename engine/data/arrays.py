@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from engine.errors import DataError
 
@@ -41,6 +42,7 @@ class StoredArray(abc.ABC):
         self.shape = shape
         self.dtype = dtype
 
+    @override
     def __str__(self) -> str:
         return f"Array '{self.name}' in {self.source} ({self.dtype} {list(self.shape)})"
 
@@ -64,10 +66,12 @@ class HeldArray(StoredArray):
         super().__init__(source, name, values.shape, values.dtype)
         self._values = values
 
+    @override
     def chunks(self, start: int, stop: int, size: int) -> Iterator[NDArray[Any]]:
         for offset in range(start, stop, size):
             yield self._values[offset : min(offset + size, stop)]
 
+    @override
     def whole(self) -> NDArray[Any]:
         return self._values
 
@@ -87,11 +91,13 @@ class MappedArray(StoredArray):
                 f"{self.source} is damaged or incomplete ({error}). Write it again with np.save."
             ) from error
 
+    @override
     def chunks(self, start: int, stop: int, size: int) -> Iterator[NDArray[Any]]:
         mapped = self._map()
         for offset in range(start, stop, size):
             yield mapped[offset : min(offset + size, stop)]
 
+    @override
     def whole(self) -> NDArray[Any]:
         return self._map()
 
@@ -105,6 +111,7 @@ class ZippedArray(StoredArray):
         self._member = member
         self._is_fortran = header.is_fortran
 
+    @override
     def chunks(self, start: int, stop: int, size: int) -> Iterator[NDArray[Any]]:
         if self._is_fortran or not self.shape:
             yield from HeldArray(self.source, self.name, self.whole()).chunks(start, stop, size)
@@ -122,6 +129,7 @@ class ZippedArray(StoredArray):
         except _DAMAGED as error:
             raise self._damaged(error) from error
 
+    @override
     def whole(self) -> NDArray[Any]:
         try:
             with zipfile.ZipFile(self._path) as archive, archive.open(self._member) as stream:

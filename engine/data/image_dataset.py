@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from typing_extensions import override
 
 from engine.data.array_dataset import ensure_image_fits
 from engine.data.batches import Batch, Dataset
@@ -51,6 +52,7 @@ class ImageDataset(Dataset):
         self._decode(self._images[skip])
 
     @property
+    @override
     def description(self) -> str:
         """One line: the folder, images, classes."""
         labels = {image.label for image in self._images}
@@ -58,6 +60,7 @@ class ImageDataset(Dataset):
         noun = "image" if self.samples == 1 else "images"
         return f"{self.path.name}: {self.samples:,} {noun}{ending}"
 
+    @override
     def _stream(self, start: int, stop: int, size: int) -> Iterator[Batch]:
         dtype = np.dtype(self._spec.dtype)
         for offset in range(start, stop, size):
@@ -83,6 +86,7 @@ class ImageDataset(Dataset):
         ensure_image_fits(pixels.shape, self._spec, self._preprocessing, listed.path.name)
         return pixels
 
+    @override
     def _compute_digest(self) -> str:
         digest = hashlib.sha256()
         for image in self._images:
@@ -123,14 +127,12 @@ def list_images(folder: Path) -> list[ListedImage]:
 
 
 def _list_from_table(table: Path) -> list[ListedImage]:
-    listed = []
     try:
         with table.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             if not {"file", "label"} <= set(reader.fieldnames or ()):
                 raise DataError(f"{table} must have the columns file,label. Its first line names others; correct it.")
-            for row in reader:
-                listed.append(_read_row(table, row, reader.line_num))
+            listed = [_read_row(table, row, reader.line_num) for row in reader]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"Cannot read {table} ({error}). Save it as UTF-8 text with the columns file,label.") from error
     if not listed:

@@ -149,7 +149,7 @@ def _center_crop(image: Image.Image, crop: tuple[int, int], name: str) -> Image.
             f"{name} is {image.height}×{image.width} after the resize, smaller than the crop of {height}×{width}. "
             "Set a larger 'resize_short' or a smaller 'crop'."
         )
-    top, left = round((image.height - height) / 2), round((image.width - width) / 2)
+    top, left = (image.height - height) // 2, (image.width - width) // 2
     return image.crop((left, top, left + width, top + height))
 
 

@@ -24,7 +24,7 @@ def is_constant(value: ir.Value | None) -> bool:
 def add_initializer(graph: ir.Graph, name: str, tensor: ir.TensorProtocol | npt.NDArray[Any]) -> ir.Value:
     """Register a constant under a name that must be new."""
     if isinstance(tensor, np.ndarray):
-        tensor = ir.Tensor(np.ascontiguousarray(tensor), name=name)
+        tensor = ir.Tensor(np.require(tensor, requirements="C"), name=name)
     value = ir.Value(name=name, const_value=tensor, shape=ir.Shape(tensor.shape), type=ir.TensorType(tensor.dtype))
     graph.register_initializer(value)
     return value

@@ -1,0 +1,253 @@
+"""Time models against each other: in one process, run by run in turn, so that a busy machine slows all alike."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from engine.data.binding import fixed_batch_of
+from engine.data.dataset import open_dataset
+from engine.errors import BitsmithError, DataError, ModelError
+from engine.job_context import JobContext
+from engine.jobs.requests import Benchmark, BenchmarkPoint, BenchmarkRequest, DataChoice
+from engine.memory_probe import measure_rss_bytes
+from engine.model.opening import external_tensors
+from engine.model.runtime import Session
+from engine.summary import TensorSpec
+
+Feeds = dict[str, NDArray[Any]]
+
+MIN_ROUNDS = 30
+MIN_SLOW_ROUNDS = 5
+"""Rounds that are enough where `MIN_ROUNDS` would take more than four times what was asked for."""
+_OVERTIME = 4.0
+_PROGRESS_STEPS = 1000
+_PROGRESS_INTERVAL_NS = 50_000_000
+_PARTIAL_INTERVAL_NS = 1_000_000_000
+_HISTOGRAM_POINTS = 200
+_BATCHES_OF_DATA = 4
+_WARM_UP_RUNS = 3
+_WARM_UP_NS = 200_000_000
+_SLOW_RUN_NS = 50_000_000
+_LARGEST_PARSED_BYTES = 256 << 20
+_CPU_FEATURES = {
+    "AVX2": ("avx2",),
+    "AVX512-VNNI": ("avx512_vnni",),
+    "AVX-VNNI": ("avx_vnni",),
+    "AMX": ("amx_int8",),
+    "dot product": ("asimddp",),
+    "I8MM": ("i8mm",),
+}
+
+
+@dataclass
+class _Contender:
+    """One model with its inputs and what was measured of it; `latencies_ns` has one entry per round."""
+
+    path: Path
+    session: Session
+    feeds: list[Feeds]
+    file_bytes: int
+    is_slow: bool = False
+    rss_bytes: int | None = None
+    latencies_ns: list[int] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def run(self, turn: int, context: JobContext) -> int:
+        """One call → nanoseconds. Only slow models carry the few microseconds that make a run cancellable."""
+        feeds = self.feeds[turn % len(self.feeds)]
+        stoppable = context if self.is_slow else None
+        start = time.perf_counter_ns()
+        self.session.run(feeds, stoppable)
+        return time.perf_counter_ns() - start
+
+
+def benchmark(request: BenchmarkRequest, context: JobContext) -> Benchmark:
+    """Time all models → `Benchmark`; about once a second a `BenchmarkPoint` per model is handed out.
+
+    Every round runs each model once, and the order rotates from round to round. Rounds go on until
+    `seconds` per model have passed and 30 rounds are done, or 5 where 30 would take more than four
+    times as long. `latency_ms` holds percentiles over the rounds, `throughput_per_s` is samples at
+    the median latency, `speedup` the median over the rounds of baseline / model, which a drift of
+    the machine does not touch. `rss_bytes` is the growth that `engine.memory_probe` measures.
+
+    Raises:
+        ModelError: a model that cannot be loaded or run.
+        DataError: data that does not fit, a batch that a model does not take, or drawn inputs that
+            it cannot run.
+        JobCancelled: cancelled by the user.
+    """
+    _ensure_valid(request)
+    contenders = [_load(path, request, context) for path in request.models]
+    for contender in contenders:
+        context.report(0, _PROGRESS_STEPS, f"Measuring the memory of {contender.name}")
+        _warm_up(contender, request, context)
+        contender.rss_bytes = measure_rss_bytes(contender.path, contender.feeds[0], request.threads, context)
+    _run_rounds(contenders, request, context)
+    context.report(_PROGRESS_STEPS, _PROGRESS_STEPS, f"Timed {len(contenders)} models")
+    return Benchmark(
+        points=_build_points(contenders, request.batch),
+        threads=request.threads,
+        batch=request.batch,
+        cpu=describe_cpu(),
+        runtime=f"onnxruntime {version('onnxruntime')}",
+    )
+
+
+def describe_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name and the instruction sets that integer kernels depend on, in one line."""
+    try:
+        lines = cpuinfo.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    entries: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition(":")
+        entries.setdefault(key.strip().lower(), value.strip())
+    flags = set((entries.get("flags") or entries.get("features") or "").split())
+    name = entries.get("model name") or platform.processor() or platform.machine()
+    return ", ".join([name, *(label for label, needed in _CPU_FEATURES.items() if flags.issuperset(needed))])
+
+
+def draw_feeds(inputs: tuple[TensorSpec, ...], batch: int) -> Feeds:
+    """Inputs without data: floats standard normal (seed 0), integers and booleans 0.
+
+    A dynamic first dimension, and every dimension of that name, becomes `batch`; other dynamic ones 1.
+
+    Raises:
+        DataError: an input that is no tensor of numbers.
+    """
+    generator = np.random.default_rng(0)
+    batch_names = {spec.shape[0] for spec in inputs if spec.shape and isinstance(spec.shape[0], str)}
+    feeds: Feeds = {}
+    for spec in inputs:
+        shape = [size if isinstance(size, int) else batch if size in batch_names else 1 for size in spec.shape]
+        try:
+            dtype = np.dtype(spec.dtype)
+        except TypeError as error:
+            raise DataError(f"The input '{spec.name}' is {spec.dtype}, which cannot be drawn. Choose data.") from error
+        is_float = dtype.kind == "f"
+        feeds[spec.name] = generator.standard_normal(shape).astype(dtype) if is_float else np.zeros(shape, dtype)
+    return feeds
+
+
+def count_file_bytes(path: Path) -> int:
+    """Bytes of a model file and of the external data it names; files above 256 MB are taken to hold their weights."""
+    size = path.stat().st_size
+    if size > _LARGEST_PARSED_BYTES:
+        return size
+    tensors = external_tensors(ir.load(path))
+    files = {path.parent / str(tensor.location) for tensor in tensors}
+    return size + sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _ensure_valid(request: BenchmarkRequest) -> None:
+    if not request.models:
+        raise ModelError("There is no model to time. Choose at least one.")
+    if request.batch < 1 or request.threads < 0 or request.seconds <= 0:
+        raise DataError("Batch, threads and seconds must be positive. Correct them.")
+
+
+def _load(name: str, request: BenchmarkRequest, context: JobContext) -> _Contender:
+    path = Path(name)
+    context.report(0, _PROGRESS_STEPS, f"Loading {path.name}")
+    session = Session(path, threads=request.threads)
+    fixed = fixed_batch_of(session.inputs)
+    if fixed is not None and fixed != request.batch:
+        raise DataError(f"{path.name} takes batches of exactly {fixed}, not {request.batch}. Set the batch to {fixed}.")
+    if request.data is None:
+        feeds = [draw_feeds(session.inputs, request.batch)]
+    else:
+        feeds = _read_feeds(request.data, session, request.batch)
+    return _Contender(path, session, feeds, count_file_bytes(path))
+
+
+def _read_feeds(data: DataChoice, session: Session, batch: int) -> list[Feeds]:
+    dataset = open_dataset(data, session.inputs)
+    size = dataset.batch_size_for(batch)
+    if size != batch:
+        raise DataError(
+            f"{dataset.path.name} gives this model batches of {size}, not {batch}. Set the batch to {size}."
+        )
+    if dataset.samples < batch:
+        raise DataError(
+            f"{dataset.path.name} has {dataset.samples:,} samples, fewer than the batch of {batch}. Lower it."
+        )
+    batches = dataset.batches(batch, _BATCHES_OF_DATA * batch)
+    return [item.inputs for item in batches if len(item) == batch]
+
+
+def _warm_up(contender: _Contender, request: BenchmarkRequest, context: JobContext) -> None:
+    contender.is_slow = True  # not known yet, so let the first runs be stopped
+    spent, runs = 0, 0
+    try:
+        while runs < _WARM_UP_RUNS or spent < min(_WARM_UP_NS, request.seconds * 1e8):
+            latest = contender.run(runs, context)
+            spent, runs = spent + latest, runs + 1
+    except BitsmithError as error:
+        if request.data is not None:
+            raise
+        raise DataError(
+            f"{contender.name} does not run on drawn inputs ({error}). Choose data with real samples."
+        ) from error
+    contender.is_slow = latest > _SLOW_RUN_NS
+
+
+def _run_rounds(contenders: list[_Contender], request: BenchmarkRequest, context: JobContext) -> None:
+    budget_ns = request.seconds * 1e9 * len(contenders)
+    start = last_report = last_partial = time.perf_counter_ns()
+    rounds, elapsed = 0, 0
+    while not _is_enough(rounds, elapsed / budget_ns):
+        for turn in range(len(contenders)):
+            contender = contenders[(rounds + turn) % len(contenders)]
+            contender.latencies_ns.append(contender.run(rounds, context))
+            context.check_cancelled()
+        rounds += 1
+        now = time.perf_counter_ns()
+        elapsed = now - start
+        if now - last_report >= _PROGRESS_INTERVAL_NS:
+            last_report = now
+            done = min(elapsed / budget_ns, rounds / MIN_ROUNDS, 1.0)
+            context.report(int(_PROGRESS_STEPS * done), _PROGRESS_STEPS, f"Timing {len(contenders)} models")
+        if now - last_partial >= _PARTIAL_INTERVAL_NS:
+            for point in _build_points(contenders, request.batch):
+                context.partial(point)
+            last_partial = time.perf_counter_ns()
+
+
+def _is_enough(rounds: int, budget_share: float) -> bool:
+    if budget_share < 1.0:
+        return False
+    return rounds >= MIN_ROUNDS or (rounds >= MIN_SLOW_ROUNDS and budget_share >= _OVERTIME)
+
+
+def _build_points(contenders: list[_Contender], batch: int) -> tuple[BenchmarkPoint, ...]:
+    baseline = np.asarray(contenders[0].latencies_ns, np.float64)
+    return tuple(_build_point(contender, baseline, batch) for contender in contenders)
+
+
+def _build_point(contender: _Contender, baseline_ns: NDArray[np.float64], batch: int) -> BenchmarkPoint:
+    latencies_ms = np.asarray(contender.latencies_ns, np.float64) / 1e6
+    p50, p90, p99 = (float(value) for value in np.percentile(latencies_ms, [50, 90, 99]))
+    points = np.linspace(0.0, 1.0, min(_HISTOGRAM_POINTS, len(latencies_ms)))
+    return BenchmarkPoint(
+        path=str(contender.path),
+        file_bytes=contender.file_bytes,
+        latency_ms={"p50": p50, "p90": p90, "p99": p99},
+        throughput_per_s=batch / (p50 / 1e3),
+        speedup=float(np.median(baseline_ns / 1e6 / latencies_ms)),
+        rss_bytes=contender.rss_bytes,
+        runs=len(latencies_ms),
+        histogram_ms=tuple(float(value) for value in np.quantile(latencies_ms, points)),
+    )

@@ -1,0 +1,52 @@
+"""`bitsmith calibrate`: activation statistics into a file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from engine.cli.command import Answer, Command
+from engine.cli.job import ConsoleContext, run_job
+from engine.cli.options import add_data, add_model, add_output, add_samples, ensure_not_source, read_required_data
+from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES, CalibrateRequest, CalibrateResult
+from engine.numerics.schemes import CalibrationMethod
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Model, data, output."""
+    add_model(parser)
+    add_data(parser, required=True)
+    add_samples(parser, DEFAULT_CALIBRATION_SAMPLES)
+    parser.add_argument(
+        "--method",
+        choices=[str(method) for method in CalibrationMethod],
+        help="no need to choose here: the file keeps the statistics that every method reads, and "
+        "convert --activation-method says which one does",
+    )
+    add_output(parser, "C.calib", "the calibration")
+
+
+def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
+    """Collect statistics."""
+    ensure_not_source(Path(arguments.output), arguments.model, arguments.data)
+    request = CalibrateRequest(arguments.model, read_required_data(arguments), arguments.output, arguments.samples)
+    result = run_job(request, CalibrateResult, context)
+    document = {
+        "output": result.output,
+        "samples": result.samples,
+        "tensors": result.tensors,
+        "digest": result.digest,
+    }
+    return Answer(document, f"{result.output}: ranges of {result.tensors} tensors from {result.samples} samples")
+
+
+CALIBRATE = Command(
+    name="calibrate",
+    summary="collect activation ranges from data",
+    description="Run data through a model and keep the statistics of every activation in a file, which convert takes "
+    "with --calibration. Memory does not grow with the number of samples.",
+    example="bitsmith calibrate resources/sample/digits.onnx --data resources/sample/digits_calibration.npz "
+    "-o digits.calib",
+    add_arguments=add_arguments,
+    run=run,
+)

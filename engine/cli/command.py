@@ -1,0 +1,96 @@
+"""What a command is: its words, its arguments, and a function from arguments to an answer."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.cli.job import ConsoleContext
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of a command, once for programs and once for people.
+
+    Attributes:
+        document: what `--json` prints; infinite and undefined numbers become null.
+        text: what is printed otherwise.
+    """
+
+    document: JsonObject
+    text: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word of the command line.
+
+    Attributes:
+        example: command lines, shown at the end of `--help`.
+        add_arguments: adds what belongs to this command alone; `--json` is added for all.
+        run: does the work; raises `BitsmithError` for what the user can fix, `UsageError` for
+            options that do not go together.
+    """
+
+    name: str
+    summary: str
+    description: str
+    example: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, ConsoleContext], Answer]
+
+
+class UsageError(Exception):
+    """Options that do not go together; exit 2."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A plain-text table; the first column is left-aligned, the others right unless named in `left`."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: frozenset[int] = field(default=frozenset({0}))
+
+    def __str__(self) -> str:
+        lines = [self.header, *self.rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if column in self.left else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+
+def format_bytes(count: float) -> str:
+    """Decimal units, three digits: 1.16 MB."""
+    value, unit = float(count), "B"
+    for bigger in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, bigger
+    return f"{value:.0f} B" if unit == "B" else f"{value:.3g} {unit}"
+
+
+def format_db(value: float | None) -> str:
+    """A figure in dB to one decimal; `∞` where nothing was lost."""
+    if value is None:
+        return "–"
+    return "∞" if math.isinf(value) else f"{value:.1f}"
+
+
+def format_shape(shape: Sequence[int | str]) -> str:
+    """A shape as [batch, 3, 32, 32]."""
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def drop_absent(document: Mapping[str, Any]) -> JsonObject:
+    """The document without the figures that do not apply (None)."""
+    return {key: value for key, value in document.items() if value is not None}

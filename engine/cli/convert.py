@@ -1,0 +1,128 @@
+"""`bitsmith convert`: a quantized model from a plan, or from a few options."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+from engine.cli.command import Answer, Command, JsonObject, UsageError, format_bytes, format_db
+from engine.cli.job import ConsoleContext, run_job
+from engine.cli.options import (
+    SCHEME_OPTIONS,
+    add_data,
+    add_layer_overrides,
+    add_model,
+    add_output,
+    add_samples,
+    add_scheme,
+    apply_layer_overrides,
+    ensure_not_source,
+    read_data,
+    read_scheme,
+)
+from engine.job_context import ensure_writable
+from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES, ConvertRequest, ConvertResult, OpenRequest
+from engine.numerics.schemes import WEIGHT_BITS
+from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan
+from engine.summary import ModelSummary
+
+DEFAULT_BITS = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Model, plan or scheme, data, output."""
+    add_model(parser)
+    parser.add_argument("--plan", metavar="P.json", help="a plan that allocate or the window wrote")
+    parser.add_argument(
+        "--weights",
+        type=int,
+        choices=WEIGHT_BITS,
+        metavar="B",
+        help=f"bits of all weights: {', '.join(map(str, WEIGHT_BITS))} (default {DEFAULT_BITS})",
+    )
+    add_layer_overrides(parser)
+    add_scheme(parser)
+    add_data(parser, required=False, purpose="samples for calibration and verification: ")
+    parser.add_argument("--calibration", metavar="C.calib", help="ranges that calibrate wrote, instead of new ones")
+    add_samples(parser, DEFAULT_CALIBRATION_SAMPLES)
+    add_output(parser, "OUT.onnx", "the quantized model")
+    parser.add_argument("--save-plan", metavar="P.json", help="also write the plan that was used")
+
+
+def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
+    """Convert, verify, write."""
+    data = read_data(arguments)
+    output = Path(arguments.output)
+    ensure_not_source(output, arguments.model, arguments.data, arguments.plan, arguments.calibration)
+    ensure_writable(output)
+    if arguments.save_plan:
+        ensure_not_source(Path(arguments.save_plan), arguments.model, arguments.output)
+        ensure_writable(Path(arguments.save_plan))
+    model = run_job(OpenRequest(arguments.model), ModelSummary, context)
+    plan = _read_plan(arguments, model)
+    request = ConvertRequest(arguments.model, plan, arguments.output, data, arguments.calibration, arguments.samples)
+    result = run_job(request, ConvertResult, context)
+    if arguments.save_plan:
+        with context.output(Path(arguments.save_plan)) as temporary:
+            temporary.write_text(format_plan(plan), encoding="utf-8")
+    return Answer(convert_to_json(result), describe_conversion(result))
+
+
+def _read_plan(arguments: argparse.Namespace, model: ModelSummary) -> Plan:
+    if arguments.plan is None:
+        bits = DEFAULT_BITS if arguments.weights is None else arguments.weights
+        plan = build_plan(model, bits, read_scheme(arguments))
+    else:
+        if any(getattr(arguments, name) is not None for name in ("weights", *SCHEME_OPTIONS)):
+            raise UsageError("--plan says how layers are quantized; it does not go together with --weights and such.")
+        plan = load_plan(Path(arguments.plan))
+        ensure_plan_fits(plan, model)
+    return apply_layer_overrides(plan, model, arguments.layer)
+
+
+def convert_to_json(result: ConvertResult) -> JsonObject:
+    """The stable keys of a conversion."""
+    return {
+        "output": result.output,
+        "file_bytes": result.file_bytes,
+        "predicted_bytes": result.predicted_bytes,
+        "source_bytes": result.source_bytes,
+        "sqnr_db": result.sqnr_db,
+        "kernel_sqnr_db": result.kernel_sqnr_db,
+        "verified_samples": result.verified_samples,
+        "is_degraded": result.is_degraded,
+        "warnings": result.warnings,
+        "layers": [dataclasses.asdict(layer) for layer in result.layers],
+    }
+
+
+def describe_conversion(result: ConvertResult) -> str:
+    """A few lines: size, layers by bits and kernel, how far from float."""
+    kinds = Counter((layer.bits, layer.kernel) for layer in result.layers)
+    integer = sum(layer.is_integer for layer in result.layers)
+    lines = [
+        f"{result.output}: {format_bytes(result.file_bytes)}, {result.file_bytes / result.source_bytes:.1%} of "
+        f"{format_bytes(result.source_bytes)} (predicted {format_bytes(result.predicted_bytes)})",
+        "layers: "
+        + ", ".join(f"{count} × {bits}-bit {kernel}" for (bits, kernel), count in sorted(kinds.items(), reverse=True)),
+        f"{integer} of {len(result.layers)} layers run on integer kernels",
+    ]
+    if result.sqnr_db is not None:
+        lines.append(f"SQNR against float {format_db(result.sqnr_db)} dB on {result.verified_samples} samples")
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in result.warnings)])
+
+
+CONVERT = Command(
+    name="convert",
+    summary="write a quantized model",
+    description="Quantize a model as a plan or the options say, verify the result in ONNX Runtime, and write it. "
+    "Nothing is written unless it passes.",
+    example="bitsmith convert resources/sample/digits.onnx --weights 8 --activations static8 "
+    "--data resources/sample/digits_calibration.npz -o digits-int8.onnx\n"
+    "bitsmith convert resources/sample/digits.onnx --weights 4 --layer 'head.fc=8' "
+    "--data resources/sample/digits_calibration.npz -o digits-int4.onnx",
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -1,0 +1,86 @@
+"""`bitsmith evaluate`: how good a model is, alone and against a reference."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from engine.cli.command import Answer, Command, JsonObject, Table, drop_absent
+from engine.cli.job import ConsoleContext, run_job
+from engine.cli.options import add_data, add_model, add_samples, read_required_data
+from engine.errors import DataError
+from engine.jobs.requests import DEFAULT_EVALUATION_SAMPLES, EvaluateRequest, Evaluation
+
+METRICS = {
+    "top1": ("top-1", "%", "top1", "labels in the data"),
+    "top5": ("top-5", "%", "top5", "labels in the data and at least five classes"),
+    "agreement": ("agreement", "%", "agreement", "--reference"),
+    "sqnr": ("SQNR", "dB", "sqnr_db", "--reference"),
+    "cosine": ("cosine", "", "cosine", "--reference"),
+    "kl": ("KL", "", "kl", "--reference and a classifier"),
+    "perplexity": ("perplexity", "", "perplexity", "a language model and a `tokens` array"),
+}
+DIGITS = {"%": 2, "dB": 2, "": 4}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Model, reference, data, metric."""
+    add_model(parser)
+    parser.add_argument("--reference", metavar="REF", help="the float model to compare with, sample by sample")
+    add_data(parser, required=True)
+    add_samples(parser, DEFAULT_EVALUATION_SAMPLES)
+    parser.add_argument(
+        "--metric", choices=METRICS, action="append", help="show this one only; repeatable (default: all that apply)"
+    )
+
+
+def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
+    """Measure."""
+    request = EvaluateRequest(arguments.model, read_required_data(arguments), arguments.reference, arguments.samples)
+    evaluation = run_job(request, Evaluation, context)
+    wanted = arguments.metric or list(METRICS)
+    for name in arguments.metric or ():
+        label, _, key, needs = METRICS[name]
+        if getattr(evaluation, key) is None:
+            raise DataError(f"{label} does not apply here: it needs {needs}.")
+    return Answer(_to_json(evaluation, wanted), _describe(evaluation, wanted))
+
+
+def _to_json(evaluation: Evaluation, wanted: list[str]) -> JsonObject:
+    hidden = {METRICS[name][2] for name in METRICS if name not in wanted}
+    return {
+        key: value
+        for key, value in drop_absent(evaluation_to_json(evaluation)).items()
+        if key.removeprefix("reference_") not in hidden
+    }
+
+
+def evaluation_to_json(evaluation: Evaluation) -> JsonObject:
+    """The stable keys of an evaluation; what does not apply is left out."""
+    return drop_absent(dataclasses.asdict(evaluation))
+
+
+def _describe(evaluation: Evaluation, wanted: list[str]) -> str:
+    rows = []
+    for name in wanted:
+        label, unit, key, _ = METRICS[name]
+        value = getattr(evaluation, key)
+        if value is None:
+            continue
+        reference = getattr(evaluation, f"reference_{key}", None)
+        row = [label, f"{value:.{DIGITS[unit]}f}", unit]
+        rows.append([*row, "" if reference is None else f"reference {reference:.{DIGITS[unit]}f}"])
+    table = Table(("metric", "value", "", ""), rows, left=frozenset({0, 2, 3}))
+    return f"{evaluation.model}, {evaluation.samples} samples\n\n{table}"
+
+
+EVALUATE = Command(
+    name="evaluate",
+    summary="measure accuracy, alone and against a reference",
+    description="Run a model on data. With labels: top-1 and top-5. With --reference: how often both agree, and how far "
+    "the outputs are apart.",
+    example="bitsmith evaluate digits-int8.onnx --reference resources/sample/digits.onnx "
+    "--data resources/sample/digits_test.npz",
+    add_arguments=add_arguments,
+    run=run,
+)

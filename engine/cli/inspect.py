@@ -1,0 +1,80 @@
+"""`bitsmith inspect`: the layers of a model."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from engine.cli.command import Answer, Command, Table, format_bytes, format_shape
+from engine.cli.job import ConsoleContext, run_job
+from engine.cli.options import add_model
+from engine.jobs.requests import OpenRequest
+from engine.summary import ModelSummary
+
+
+def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
+    """Open the model and list what can be quantized."""
+    model = run_job(OpenRequest(arguments.model), ModelSummary, context)
+    document = {
+        "path": model.path,
+        "sha256": model.sha256,
+        "file_bytes": model.file_bytes,
+        "opset": model.opset,
+        "producer": model.producer,
+        "parameters": model.parameters,
+        "inputs": [dataclasses.asdict(spec) for spec in model.inputs],
+        "outputs": [dataclasses.asdict(spec) for spec in model.outputs],
+        "layers": [
+            {
+                "name": layer.name,
+                "title": layer.title,
+                "op": layer.op,
+                "detail": layer.detail,
+                "weight_shape": layer.weight_shape,
+                "parameters": layer.parameters,
+                "macs": layer.macs,
+                "kernels": layer.kernels,
+            }
+            for layer in model.layers
+        ],
+        "notes": model.notes,
+    }
+    return Answer(document, _describe(model))
+
+
+def _describe(model: ModelSummary) -> str:
+    table = Table(
+        ("layer", "operator", "weight", "parameters", "MACs"),
+        [
+            (
+                layer.name,
+                layer.detail,
+                format_shape(layer.weight_shape),
+                f"{layer.parameters:,}",
+                "–" if layer.macs is None else f"{layer.macs:,}",
+            )
+            for layer in model.layers
+        ],
+        left=frozenset({0, 1, 2}),
+    )
+    lines = [
+        f"{model.path}: {format_bytes(model.file_bytes)}, opset {model.opset}, "
+        f"{len(model.layers)} layers with {model.parameters:,} weights",
+        *(f"input   {spec.name} {spec.dtype} {format_shape(spec.shape)}" for spec in model.inputs),
+        *(f"output  {spec.name} {spec.dtype} {format_shape(spec.shape)}" for spec in model.outputs),
+        "",
+        str(table),
+        *(f"note: {note}" for note in model.notes),
+    ]
+    return "\n".join(lines)
+
+
+INSPECT = Command(
+    name="inspect",
+    summary="list the layers of a model",
+    description="List the operators of a model that have a weight: what they are, how large, and how much they compute. "
+    "The names are those that --layer and --lock match.",
+    example="bitsmith inspect resources/sample/digits.onnx",
+    add_arguments=add_model,
+    run=run,
+)

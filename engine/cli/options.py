@@ -1,0 +1,182 @@
+"""Options that several commands share, and what they are turned into."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from engine.cli.command import UsageError
+from engine.errors import OutputError
+from engine.jobs.requests import DataChoice
+from engine.numerics.schemes import (
+    DEFAULT_GROUP_SIZE,
+    WEIGHT_BITS,
+    ActivationMode,
+    ActivationRange,
+    CalibrationMethod,
+    RangeMethod,
+)
+from engine.plan import Plan, PlanDefaults, choose_layer_plan, select_layers
+from engine.summary import ModelSummary
+
+ACTIVATIONS = {"static8": ActivationMode.STATIC, "dynamic8": ActivationMode.DYNAMIC, "float": ActivationMode.FLOAT}
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The positional MODEL."""
+    parser.add_argument("model", metavar="MODEL", help="an ONNX file")
+
+
+def add_data(parser: argparse.ArgumentParser, *, required: bool, purpose: str = "") -> None:
+    """`--data`, `--preprocess` and `--skip`."""
+    parser.add_argument(
+        "--data",
+        metavar="D",
+        required=required,
+        help=f"{purpose}a .npz with arrays named as the model's inputs (`labels` or `y` are labels), a .npy, "
+        "or a folder of images",
+    )
+    parser.add_argument("--preprocess", metavar="P.json", help="how images become inputs: size, colour, mean, std")
+    parser.add_argument("--skip", type=_count, default=0, metavar="N", help="pass over the first N samples")
+
+
+def read_data(arguments: argparse.Namespace) -> DataChoice | None:
+    """What `add_data` collected; None without `--data`."""
+    if arguments.data is None:
+        if arguments.preprocess or arguments.skip:
+            raise UsageError("--preprocess and --skip belong to --data, which is missing.")
+        return None
+    return DataChoice(arguments.data, arguments.preprocess, arguments.skip)
+
+
+def read_required_data(arguments: argparse.Namespace) -> DataChoice:
+    """What `add_data(required=True)` collected."""
+    return DataChoice(arguments.data, arguments.preprocess, arguments.skip)
+
+
+def add_samples(parser: argparse.ArgumentParser, default: int) -> None:
+    """`--samples`."""
+    parser.add_argument(
+        "--samples", type=positive_count, default=default, metavar="N", help=f"use up to N samples (default {default})"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:
+    """`-o`; parsers refuse a command without it."""
+    parser.add_argument("-o", "--output", metavar=metavar, required=True, help=f"where to write {what}")
+
+
+def add_scheme(parser: argparse.ArgumentParser) -> None:
+    """How layers are quantized when they get a bit width; all default to None, so that use can be told."""
+    group = parser.add_argument_group("how layers are quantized")
+    group.add_argument(
+        "--activations",
+        choices=ACTIVATIONS,
+        help="inputs of the layers: 8 bits with ranges from calibration (static8, the default), 8 bits with ranges "
+        "found at run time (dynamic8), or float",
+    )
+    group.add_argument(
+        "--group-size",
+        type=positive_count,
+        metavar="N",
+        help=f"weights that share a scale at 4 and 2 bits (default {DEFAULT_GROUP_SIZE})",
+    )
+    group.add_argument(
+        "--weight-range",
+        choices=[str(method) for method in RangeMethod],
+        help="clipping of 4- and 2-bit weights: the full range, or the one with the least squared error (mse, "
+        "the default)",
+    )
+    group.add_argument(
+        "--activation-method",
+        choices=[str(method) for method in CalibrationMethod],
+        help="range of static activations: everything seen, or cut at a percentile (the default)",
+    )
+    group.add_argument(
+        "--percentile",
+        type=float,
+        metavar="P",
+        help=f"percentile for --activation-method percentile (default {ActivationRange.percentile})",
+    )
+
+
+SCHEME_OPTIONS = ("activations", "group_size", "weight_range", "activation_method", "percentile")
+
+
+def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
+    """What `add_scheme` collected."""
+    method = CalibrationMethod(arguments.activation_method or CalibrationMethod.PERCENTILE)
+    if arguments.percentile is not None and method != CalibrationMethod.PERCENTILE:
+        raise UsageError("--percentile belongs to --activation-method percentile.")
+    return PlanDefaults(
+        activations=ACTIVATIONS[arguments.activations or "static8"],
+        activation_range=ActivationRange(
+            method, ActivationRange.percentile if arguments.percentile is None else arguments.percentile
+        ),
+        group_size=arguments.group_size or DEFAULT_GROUP_SIZE,
+        range_method=RangeMethod(arguments.weight_range or RangeMethod.MSE),
+    )
+
+
+def add_layer_overrides(parser: argparse.ArgumentParser) -> None:
+    """`--layer PATTERN=BITS`."""
+    parser.add_argument(
+        "--layer",
+        action="append",
+        default=[],
+        type=_pattern_and_bits,
+        metavar="PATTERN=BITS",
+        help="give the layers whose name matches other bits, such as --layer 'head.*=8'; repeatable, later ones win",
+    )
+
+
+def apply_layer_overrides(plan: Plan, model: ModelSummary, overrides: list[tuple[str, int]]) -> Plan:
+    """The plan with the overrides applied in their order, locks notwithstanding: they were asked for by name."""
+    for pattern, bits in overrides:
+        layers = select_layers(model, pattern)
+        plan = plan.with_layers({layer.name: choose_layer_plan(layer, bits, plan.defaults) for layer in layers})
+    return plan
+
+
+def ensure_not_source(output: Path, *sources: str | None) -> None:
+    """Raise `OutputError` if a result would overwrite one of the files that it is made from."""
+    for source in sources:
+        if source is not None and output.exists() and Path(source).exists() and output.samefile(source):
+            raise OutputError(f"{output} is read by this command. Choose another output path.")
+
+
+def parse_bits(text: str) -> tuple[int, ...]:
+    """Bit widths as 8,4,2; an argparse type."""
+    try:
+        bits = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of bit widths such as 8,4,2") from None
+    offered = [width for width in WEIGHT_BITS if width != 32]
+    if unknown := [width for width in bits if width not in offered]:
+        raise argparse.ArgumentTypeError(
+            f"{unknown[0]} bits are not offered; choose from {', '.join(map(str, offered))}"
+        )
+    return bits
+
+
+def _pattern_and_bits(text: str) -> tuple[str, int]:
+    pattern, _, bits = text.rpartition("=")
+    if not pattern or not bits.isdecimal() or int(bits) not in WEIGHT_BITS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not PATTERN=BITS with bits of {', '.join(map(str, WEIGHT_BITS))}"
+        )
+    return pattern, int(bits)
+
+
+def positive_count(text: str) -> int:
+    """A whole number of at least 1; an argparse type."""
+    value = _count(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)

@@ -1,0 +1,1 @@
+"""From a prepared graph and a plan to a verified file."""

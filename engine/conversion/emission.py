@@ -1,0 +1,149 @@
+"""Nodes and constants that conversion adds, under short systematic names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from engine.model.graph import add_initializer
+from engine.model.layout import WeightLayout
+from engine.numerics.packing import pack
+from engine.numerics.weights import QuantizedWeight
+
+PACKED_DTYPES = {4: ir.DataType.INT4, 2: ir.DataType.INT2}
+
+
+class Emitter:
+    """Adds constants to a graph, and nodes before `anchor`, all named `prefix` + tag."""
+
+    def __init__(self, graph: ir.Graph, prefix: str, anchor: ir.Node) -> None:
+        self.graph = graph
+        self._prefix = prefix
+        self._anchor = anchor
+
+    def constant(self, tag: str, tensor: ir.TensorProtocol | npt.NDArray[Any]) -> ir.Value:
+        """A new initializer."""
+        return add_initializer(self.graph, f"{self._prefix}{tag}", tensor)
+
+    def packed(self, tag: str, codes: npt.NDArray[np.int8], bits: int) -> ir.Value:
+        """Integer codes: INT8, or packed INT4 / INT2 of the same shape."""
+        if bits == 8:
+            return self.constant(tag, codes)
+        name = f"{self._prefix}{tag}"
+        tensor = ir.PackedTensor(pack(codes, bits), PACKED_DTYPES[bits], shape=codes.shape, name=name)
+        return self.constant(tag, tensor)
+
+    def node(
+        self,
+        op: str,
+        inputs: Sequence[ir.Value | None],
+        tag: str,
+        attributes: Mapping[str, Any] | None = None,
+        *,
+        domain: str = "",
+        outputs: int = 1,
+        name: str | None = None,
+    ) -> ir.Node:
+        """A new node; its outputs are named after the tag."""
+        suffixes = [""] + [str(index) for index in range(1, outputs)]
+        values = [ir.Value(name=f"{self._prefix}{tag}{suffix}") for suffix in suffixes]
+        made = ir.node(
+            op, inputs, attributes or {}, domain=domain, outputs=values, name=name or f"{self._prefix}{tag}"
+        )
+        self.graph.insert_before(self._anchor, made)
+        return made
+
+    def apply(
+        self, op: str, inputs: Sequence[ir.Value | None], tag: str, attributes: Mapping[str, Any] | None = None
+    ) -> ir.Value:
+        """The first output of a new node."""
+        return self.node(op, inputs, tag, attributes).outputs[0]
+
+
+def emit_integer_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayout) -> ir.Value:
+    """The int8 weight with zero point 0, in the operator's layout, from packed storage.
+
+    ONNX Runtime folds the chain (Cast, Sub, Mul, Reshape, Transpose on constants) when it loads the model.
+    """
+    if weight.multiplier is None and layout.axis is not None:
+        codes = emit.packed("w", layout.from_matrix(weight.codes), weight.bits)
+        value = codes if weight.bits == 8 else emit.apply("Cast", [codes], "c", {"to": ir.DataType.INT8})
+        if weight.zero_point is None:
+            return value
+        return emit.apply("Sub", [value, emit.constant("z", _per_channel(weight.zero_point, layout))], "u")
+    value = _emit_matrix_codes(emit, weight, ir.DataType.INT8)
+    if weight.zero_point is not None:
+        value = emit.apply("Sub", [value, _emit_per_group(emit, weight, weight.zero_point, "z")], "u")
+    if weight.multiplier is not None:
+        value = emit.apply("Mul", [value, _emit_per_group(emit, weight, weight.multiplier, "m")], "v")
+    return _emit_restore(emit, value, layout)
+
+
+def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayout) -> ir.Value:
+    """The float32 weight in the operator's layout, from packed storage; folded at load, so it costs no time."""
+    is_direct = weight.groups == 1 and layout.axis is not None
+    if is_direct:
+        codes = emit.packed("w", layout.from_matrix(weight.codes), weight.bits)
+        value = emit.apply("Cast", [codes], "c", {"to": ir.DataType.FLOAT})
+    else:
+        value = _emit_matrix_codes(emit, weight, ir.DataType.FLOAT)
+
+    def spread(per_group: npt.NDArray[Any], tag: str) -> ir.Value:
+        if is_direct:
+            return emit.constant(tag, _per_channel(per_group, layout))
+        return _emit_per_group(emit, weight, per_group, tag)
+
+    if weight.zero_point is not None:
+        zero_point = emit.apply("Cast", [spread(weight.zero_point, "z")], "y", {"to": ir.DataType.FLOAT})
+        value = emit.apply("Sub", [value, zero_point], "u")
+    value = emit.apply("Mul", [value, spread(weight.scale, "s")], "v")
+    return value if is_direct else _emit_restore(emit, value, layout)
+
+
+def _per_channel(per_group: npt.NDArray[Any], layout: WeightLayout) -> npt.NDArray[Any]:
+    """[channels, 1] or [1, 1], shaped to broadcast over the stored weight."""
+    return per_group.reshape(()) if per_group.size == 1 else per_group.reshape(layout.scale_shape())
+
+
+def _emit_matrix_codes(emit: Emitter, weight: QuantizedWeight, dtype: ir.DataType) -> ir.Value:
+    """Codes as [channels, groups, group_size], or [channels, inputs] if the groups do not divide."""
+    codes = weight.codes
+    if codes.shape[1] % weight.group_size == 0:
+        codes = codes.reshape(len(codes), -1, weight.group_size)
+    stored = emit.packed("w", codes, weight.bits)
+    if weight.bits == 8 and dtype == ir.DataType.INT8:
+        return stored
+    return emit.apply("Cast", [stored], "c", {"to": dtype})
+
+
+def _emit_per_group(emit: Emitter, weight: QuantizedWeight, per_group: npt.NDArray[Any], tag: str) -> ir.Value:
+    """One value per group, shaped to broadcast over the codes."""
+    channels, inputs = weight.codes.shape
+    if per_group.shape[1] == 1 and weight.groups == 1:
+        shape = (-1, 1, 1) if inputs % weight.group_size == 0 else (-1, 1)
+        return emit.constant(tag, per_group.reshape(shape))
+    value = emit.constant(tag, per_group[..., None])
+    if inputs % weight.group_size == 0:
+        return value
+    full = weight.groups * weight.group_size
+    spread = np.array([channels, weight.groups, weight.group_size], np.int64)
+    value = emit.apply("Expand", [value, emit.constant(f"{tag}e", spread)], f"{tag}f")
+    flat = emit.constant(f"{tag}r", np.array([channels, full], np.int64))
+    value = emit.apply("Reshape", [value, flat], f"{tag}g")
+    bounds = [emit.constant(f"{tag}{i}", np.array([number], np.int64)) for i, number in enumerate((0, inputs, 1))]
+    return emit.apply("Slice", [value, *bounds], f"{tag}h")
+
+
+def _emit_restore(emit: Emitter, value: ir.Value, layout: WeightLayout) -> ir.Value:
+    """From the matrix back to the operator's layout."""
+    if layout.is_identity:
+        return emit.apply("Reshape", [value, emit.constant("r", np.array(layout.weight_shape, np.int64))], "x")
+    value = emit.apply("Reshape", [value, emit.constant("r", np.array(layout.permuted_shape, np.int64))], "x")
+    value = emit.apply("Transpose", [value], "t", {"perm": layout.inverse_permutation})
+    if layout.split_shape == layout.weight_shape:
+        return value
+    return emit.apply("Reshape", [value, emit.constant("o", np.array(layout.weight_shape, np.int64))], "n")

@@ -1,0 +1,239 @@
+"""One layer rewritten for its kernel: `float`, `qlinear`, `dynamic`, `nbits` (DESIGN section 4)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from engine.conversion.emission import Emitter, emit_float_weight, emit_integer_weight
+from engine.model.layers import Layer
+from engine.model.layout import channels_last
+from engine.model.preparation import replace_and_remove
+from engine.model.quantized_layers import quantize_layer, to_float16
+from engine.numerics.affine import TensorQuantization
+from engine.numerics.packing import pack
+from engine.numerics.schemes import Kernel
+from engine.numerics.weights import QuantizedWeight, code_range
+from engine.plan import LayerPlan
+from engine.summary import LayerSummary
+
+MICROSOFT_DOMAIN = "com.microsoft"
+# Int8 activations inside MatMulNBits: without it 2 and 8 bits are over ten times slower than float.
+NBITS_ACCURACY_LEVEL = 4
+BIAS_LIMIT = 2.0**30
+
+
+@dataclass
+class Rewriter:
+    """Rewrites layers of one graph.
+
+    Attributes:
+        is_simulation: write what the engine says the kernels compute, in float operators that any
+            runtime executes literally; the reference for verification.
+        inputs: quantization of static layers' inputs, by tensor name.
+    """
+
+    graph: ir.Graph
+    inputs: dict[str, TensorQuantization]
+    is_simulation: bool = False
+    _dynamic_inputs: dict[str, ir.Node] = field(default_factory=dict)
+
+    def rewrite(self, layer: Layer, summary: LayerSummary, choice: LayerPlan, index: int) -> None:
+        """Replace the layer's weight, and its operator where the kernel is another one."""
+        if choice.weights.bits == 32:
+            return
+        emit = Emitter(self.graph, f"q{index}.", layer.node)
+        matrix = layer.matrix()
+        if choice.weights.bits == 16:
+            self._store_half(layer, summary, matrix, emit)
+            return
+        weight = quantize_layer(matrix, summary, choice)
+        if choice.kernel == Kernel.QLINEAR:
+            self._qlinear(layer, weight, matrix, emit)
+        elif choice.kernel == Kernel.DYNAMIC:
+            self._dynamic(layer, weight, emit)
+        elif choice.kernel == Kernel.NBITS and not self.is_simulation:
+            self._nbits(layer, weight, emit)
+        elif layer.op == "Gather" and not self.is_simulation:
+            self._gather(layer, weight, emit)
+        else:
+            self._replace_weight(layer, weight, emit)
+
+    def _set_weight(self, layer: Layer, value: ir.Value) -> None:
+        """Put a weight that has Gemm's alpha multiplied in."""
+        layer.node.replace_input_with(layer.weight_index, value)
+        if layer.op == "Gemm":
+            layer.node.attributes["alpha"] = ir.AttrFloat32("alpha", 1.0)
+
+    def _replace_weight(self, layer: Layer, weight: QuantizedWeight, emit: Emitter) -> None:
+        if self.is_simulation:
+            value = emit.constant("w", layer.layout.from_matrix(weight.dequantize()))
+        else:
+            value = emit_float_weight(emit, weight, layer.layout)
+        self._set_weight(layer, value)
+
+    def _store_half(self, layer: Layer, summary: LayerSummary, matrix: npt.NDArray[np.float32], emit: Emitter) -> None:
+        half = emit.constant("w", layer.layout.from_matrix(to_float16(matrix, summary)))
+        self._set_weight(layer, emit.apply("Cast", [half], "c", {"to": ir.DataType.FLOAT}))
+
+    def _gather(self, layer: Layer, weight: QuantizedWeight, emit: Emitter) -> None:
+        """Look up int8 rows, then scale them: the table is never dequantized as a whole."""
+        indices = layer.node.inputs[1]
+        table = emit_integer_weight(emit, weight, layer.layout)
+        rows = emit.node("Gather", [table, indices], "g", name=layer.name).outputs[0]
+        wide = emit.apply("Cast", [rows], "f", {"to": ir.DataType.FLOAT})
+        scale = channel_scales(weight)
+        if scale.size == 1:
+            row_scale = emit.constant("s", scale.reshape(()))
+        else:
+            row_scale = emit.apply("Gather", [emit.constant("s", scale[:, None]), indices], "k")
+        replace_and_remove(self.graph, layer.node, emit.apply("Mul", [wide, row_scale], "y"))
+
+    def _qlinear(
+        self, layer: Layer, weight: QuantizedWeight, matrix: npt.NDArray[np.float32], emit: Emitter
+    ) -> None:
+        quantization = self.inputs[str(layer.input_value.name)]
+        bias = layer.bias
+        if bias is not None:
+            weight = widen_for_bias(weight, matrix, bias, quantization.scale)
+        scale = channel_scales(weight)
+        if self.is_simulation:
+            value = emit.constant("w", layer.layout.from_matrix(weight.dequantize()))
+        else:
+            integer = emit_integer_weight(emit, weight, layer.layout)
+            parameters = [emit.constant("s", scale.reshape(-1) if scale.size > 1 else scale.reshape(()))]
+            if layer.op != "Conv":  # QGemm and QLinearMatMul fuse only with an explicit zero point
+                parameters.append(emit.constant("zp", np.zeros(scale.size if scale.size > 1 else (), np.int8)))
+            axis = {"axis": layer.layout.axis} if scale.size > 1 else {}
+            value = emit.apply("DequantizeLinear", [integer, *parameters], "d", axis)
+        self._set_weight(layer, value)
+        if bias is not None:
+            self._set_bias(layer, bias, np.broadcast_to(scale * quantization.scale, bias.shape), emit)
+
+    def _set_bias(
+        self, layer: Layer, bias: npt.NDArray[np.float32], scale: npt.NDArray[np.float32], emit: Emitter
+    ) -> None:
+        """An int32 bias at scale_x · scale_w, zero point 0."""
+        codes = np.rint(bias.astype(np.float64) / scale).astype(np.int32)
+        if self.is_simulation:
+            value = emit.constant("b", codes.astype(np.float32) * scale)
+        else:
+            inputs = [emit.constant("b", codes), emit.constant("bs", np.ascontiguousarray(scale))]
+            value = emit.apply("DequantizeLinear", inputs, "bd", {"axis": 0})
+        if layer.bias_node is None:
+            layer.node.replace_input_with(2, value)
+            if layer.op == "Gemm":
+                layer.node.attributes["beta"] = ir.AttrFloat32("beta", 1.0)
+            return
+        position = 1 if layer.bias_node.inputs[0] is layer.node.outputs[0] else 0
+        layer.bias_node.replace_input_with(position, value)
+
+    def _dynamic(self, layer: Layer, weight: QuantizedWeight, emit: Emitter) -> None:
+        source = self._dynamic_input(layer, emit)
+        if self.is_simulation:
+            levels = emit.apply("DequantizeLinear", list(source.outputs), "x")
+            layer.node.replace_input_with(layer.input_index, levels)
+            self._replace_weight(layer, weight, emit)
+            return
+        layout = channels_last((layer.layout.inputs, layer.layout.channels))
+        integer = emit_integer_weight(emit, weight, layout)
+        codes, x_scale, x_zero_point = source.outputs
+        product = emit.node("MatMulInteger", [codes, integer, x_zero_point], "i", name=layer.name).outputs[0]
+        wide = emit.apply("Cast", [product], "f", {"to": ir.DataType.FLOAT})
+        scale = channel_scales(weight)
+        w_scale = emit.constant("s", scale.reshape(-1) if scale.size > 1 else scale.reshape(()))
+        value = emit.apply("Mul", [wide, emit.apply("Mul", [x_scale, w_scale], "k")], "y")
+        bias = layer.bias
+        if bias is not None:
+            value = emit.apply("Add", [value, emit.constant("b", bias)], "a")
+        self._replace_layer(layer, value)
+
+    def _dynamic_input(self, layer: Layer, emit: Emitter) -> ir.Node:
+        """DynamicQuantizeLinear of the layer's input, shared by the layers that read the same tensor."""
+        name = str(layer.input_value.name)
+        if name not in self._dynamic_inputs:
+            made = emit.node("DynamicQuantizeLinear", [layer.input_value], "q", outputs=3)
+            self._dynamic_inputs[name] = made
+        return self._dynamic_inputs[name]
+
+    def _nbits(self, layer: Layer, weight: QuantizedWeight, emit: Emitter) -> None:
+        half = 1 << (weight.bits - 1)
+        channels, inputs = weight.codes.shape
+        blocks = weight.groups
+        centred = weight.codes.astype(np.int16) + half
+        filler = np.full((channels, blocks * weight.group_size - inputs), half, np.int16)
+        codes = np.concatenate([centred, filler], axis=1).astype(np.uint8)
+        packed = pack(codes.view(np.int8), weight.bits).reshape(channels, blocks, -1)
+        operands: list[ir.Value | None] = [
+            layer.input_value,
+            emit.constant("w", packed),
+            emit.constant("s", weight.scale.reshape(-1)),
+            None if weight.zero_point is None else emit.constant("z", _pack_rows(weight.zero_point + half, weight.bits)),
+            None,
+            None if layer.bias is None else emit.constant("b", layer.bias),
+        ]
+        while operands[-1] is None:
+            operands.pop()
+        attributes = {
+            "K": inputs,
+            "N": channels,
+            "bits": weight.bits,
+            "block_size": weight.group_size,
+            "accuracy_level": NBITS_ACCURACY_LEVEL,
+        }
+        made = emit.node("MatMulNBits", operands, "y", attributes, domain=MICROSOFT_DOMAIN, name=layer.name)
+        self._replace_layer(layer, made.outputs[0])
+
+    def _replace_layer(self, layer: Layer, value: ir.Value) -> None:
+        if layer.bias_node is None:
+            replace_and_remove(self.graph, layer.node, value)
+            return
+        replace_and_remove(self.graph, layer.bias_node, value)
+        self.graph.remove(layer.node, safe=True)
+
+
+def _pack_rows(zero_points: npt.NDArray[np.int8], bits: int) -> npt.NDArray[np.uint8]:
+    """Zero points [channels, blocks], every row packed to whole bytes."""
+    missing = -zero_points.shape[1] % (8 // bits)
+    return pack(np.pad(zero_points, ((0, 0), (0, missing))), bits).reshape(len(zero_points), -1)
+
+
+def channel_scales(weight: QuantizedWeight) -> npt.NDArray[np.float32]:
+    """Scales of the int8 weight: [channels], or [1] per tensor."""
+    return weight.scale.reshape(-1) if weight.channel_scale is None else weight.channel_scale
+
+
+def widen_for_bias(
+    weight: QuantizedWeight,
+    matrix: npt.NDArray[np.float32],
+    bias: npt.NDArray[np.float32],
+    input_scale: np.float32,
+) -> QuantizedWeight:
+    """Give channels whose bias would overflow int32 at scale_x · scale_w a wider weight scale.
+
+    That happens where a channel is all but dead beside its bias (after BatchNorm folding, for one).
+    """
+    scale = np.broadcast_to(channel_scales(weight), bias.shape)
+    needed = np.abs(bias) / (BIAS_LIMIT * np.float64(input_scale))
+    narrow = needed > scale
+    if not narrow.any():
+        return weight
+    if weight.scale.size == 1:
+        narrow = np.ones_like(narrow)
+        needed = np.full_like(needed, needed.max())
+    wide = np.where(narrow, needed, scale).astype(np.float32)
+    qmin, qmax = code_range(weight.bits, symmetric=weight.zero_point is None)
+    codes = weight.codes.copy()
+    codes[narrow] = np.clip(np.rint(matrix[narrow] / wide[narrow, None]), qmin, qmax)
+    changes: dict[str, object] = {"codes": codes}
+    if weight.zero_point is not None:
+        changes["zero_point"] = np.where(narrow[: len(weight.zero_point), None], np.int8(0), weight.zero_point)
+    if weight.multiplier is not None:
+        changes["multiplier"] = np.where(narrow[:, None], np.int8(1), weight.multiplier)
+        changes["channel_scale"] = wide
+    changes["scale"] = wide[:1, None] if weight.scale.size == 1 else np.where(narrow[:, None], wide[:, None], weight.scale)
+    return dataclasses.replace(weight, **changes)  # type: ignore[arg-type]

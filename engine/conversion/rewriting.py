@@ -1,0 +1,70 @@
+"""A prepared graph and a plan become a quantized graph, or the engine's simulation of it."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+from onnx_ir.passes import common as passes
+
+from engine.calibration.calibration import Calibration
+from engine.conversion.activations import choose_quantization, insert_pairs
+from engine.conversion.kernels import MICROSOFT_DOMAIN, Rewriter
+from engine.conversion.opset import raise_opset, required_opset
+from engine.errors import CalibrationError, ConversionError
+from engine.job_context import JobContext
+from engine.model.graph import remove_unused_initializers
+from engine.model.layers import find_layers
+from engine.model.opened import Model
+from engine.numerics.schemes import Kernel
+from engine.placement import place
+from engine.plan import Plan
+
+
+def rewrite_model(
+    model: Model,
+    plan: Plan,
+    calibration: Calibration | None,
+    context: JobContext,
+    *,
+    is_simulation: bool = False,
+) -> ir.Model:
+    """A new model under `plan`; the opened model stays as it is.
+
+    Raises:
+        CalibrationError: a static plan without a calibration.
+        ConversionError: a weight or an operator cannot be converted.
+        JobCancelled: cancelled between layers.
+    """
+    result = model.graph_model.clone()
+    raise_opset(result, required_opset(plan))
+    graph = result.graph
+    placement = place(model.summary, plan)
+    if placement.range_source and calibration is None:
+        raise CalibrationError("A static plan needs activation ranges. Calibrate first or choose dynamic activations.")
+    grids = choose_quantization(placement, calibration, plan.defaults.activation_range) if calibration else {}
+    rewriter = Rewriter(graph, grids, is_simulation)
+    layers = {layer.name: layer for layer in find_layers(graph)}
+    missing = [layer.name for layer in model.summary.layers if layer.name not in layers]
+    if missing:
+        raise ConversionError(f"Raising the opset changed the layer {missing[0]!r} beyond recognition. Use 8 bits.")
+    total = len(model.summary.layers)
+    for index, summary in enumerate(model.summary.layers):
+        context.report(index, total, f"{'Simulating' if is_simulation else 'Quantizing'} {summary.title}")
+        rewriter.rewrite(layers[summary.name], summary, plan.layer(summary.name), index)
+    insert_pairs(graph, placement, grids)
+    if any(choice.kernel == Kernel.NBITS for choice in plan.layers.values()) and not is_simulation:
+        result.graph.opset_imports[MICROSOFT_DOMAIN] = 1
+    _clean(result)
+    return result
+
+
+def _clean(model: ir.Model) -> None:
+    """Drop what the file does not need: unused constants, stale types, exporters' notes."""
+    passes.RemoveUnusedNodesPass()(model)
+    remove_unused_initializers(model.graph)
+    passes.ClearMetadataAndDocStringPass()(model)
+    kept = {id(value) for value in (*model.graph.inputs, *model.graph.outputs)}
+    for node in model.graph:
+        for value in node.outputs:
+            if id(value) not in kept:
+                value.shape, value.type = None, None
+    model.graph.sort()

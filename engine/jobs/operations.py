@@ -1,0 +1,154 @@
+"""What each request does: the one function that the worker process and the command line call."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from engine.allocation import allocate
+from engine.benchmark import benchmark
+from engine.calibration.calibration import Calibration, ensure_calibration_fits, load_calibration, write_calibration
+from engine.calibration.collection import calibrate
+from engine.conversion.convert import convert
+from engine.data.dataset import Dataset, describe_dataset, open_dataset
+from engine.errors import CalibrationError
+from engine.evaluation import evaluate
+from engine.job_context import JobContext
+from engine.jobs.requests import (
+    AllocateRequest,
+    AllocateResult,
+    AnalyzeRequest,
+    BenchmarkRequest,
+    CalibrateRequest,
+    CalibrateResult,
+    ConvertRequest,
+    ConvertResult,
+    DataChoice,
+    DataRequest,
+    DataSummary,
+    EvaluateRequest,
+    OpenRequest,
+    WeightHistogram,
+    WeightHistogramRequest,
+)
+from engine.model.opened import Model, open_model
+from engine.plan import ensure_plan_fits
+from engine.sensitivity.matrix import Sensitivity
+from engine.sensitivity.quick import analyze_quick
+from engine.summary import ModelSummary
+from engine.weight_histogram import build_weight_histogram
+
+
+def run_request(request: object, context: JobContext) -> object:
+    """Run one request of `engine.jobs.requests` to its result.
+
+    Raises:
+        BitsmithError: the user can fix it.
+        JobCancelled: cancelled.
+    """
+    return _OPERATIONS[type(request)](request, context)  # type: ignore[operator]
+
+
+def open_cached(path: str) -> Model:
+    """The opened model; the last one stays open until its file changes."""
+    try:
+        stamp = Path(path).stat()
+    except OSError:
+        return open_model(path)
+    return _open_at(path, stamp.st_mtime_ns, stamp.st_size)
+
+
+@lru_cache(maxsize=1)
+def _open_at(path: str, _modified_ns: int, _size: int) -> Model:
+    return open_model(path)
+
+
+def run_open(request: OpenRequest, context: JobContext) -> ModelSummary:
+    """Open a model and summarize it."""
+    context.report(0, 2, f"Reading {Path(request.model).name}")
+    model = open_cached(request.model)
+    context.report(1, 2, "Observing shapes")
+    summary = model.summary
+    context.report(2, 2, f"{len(summary.layers)} layers")
+    return summary
+
+
+def run_data(request: DataRequest, context: JobContext) -> DataSummary:
+    """Check that data fits a model."""
+    context.report(0, 1, f"Reading {Path(request.data.path).name}")
+    dataset = _dataset(open_cached(request.model), request.data)
+    next(iter(dataset.batches(dataset.batch_size_for(1), limit=1)))
+    summary = describe_dataset(dataset)
+    context.report(1, 1, summary.description)
+    return summary
+
+
+def run_weight_histogram(request: WeightHistogramRequest, context: JobContext) -> WeightHistogram:
+    """Histogram of one layer."""
+    return build_weight_histogram(open_cached(request.model), request)
+
+
+def run_calibrate(request: CalibrateRequest, context: JobContext) -> CalibrateResult:
+    """Collect statistics into a file."""
+    model = open_cached(request.model)
+    target = Path(request.output)
+    with context.output(target) as temporary:
+        found = calibrate(model, _dataset(model, request.data), request.samples, context)
+        write_calibration(found, temporary)
+    return CalibrateResult(request.output, found.samples, len(found.tensors), found.digest)
+
+
+def run_analyze(request: AnalyzeRequest, context: JobContext) -> Sensitivity:
+    """Quick sensitivity."""
+    model = open_cached(request.model)
+    ensure_plan_fits(request.plan, model.summary)
+    dataset = _dataset(model, request.data)
+    return analyze_quick(model, dataset, request.plan, request.bits, request.samples, context)
+
+
+def run_allocate(request: AllocateRequest, context: JobContext) -> AllocateResult:
+    """Choose bits for a budget."""
+    return allocate(request)
+
+
+def run_convert(request: ConvertRequest, context: JobContext) -> ConvertResult:
+    """Convert, verify and write a model."""
+    model = open_cached(request.model)
+    dataset = _dataset(model, request.data) if request.data else None
+    calibration = _calibration(request, model, dataset, context)
+    return convert(model, request, calibration, dataset, context)
+
+
+def _calibration(
+    request: ConvertRequest, model: Model, dataset: Dataset | None, context: JobContext
+) -> Calibration | None:
+    ensure_plan_fits(request.plan, model.summary)
+    if not request.plan.needs_calibration:
+        return None
+    if request.calibration:
+        found = load_calibration(Path(request.calibration))
+        ensure_calibration_fits(found, model.summary.sha256, model.path.name)
+        return found
+    if dataset is None:
+        raise CalibrationError(
+            "A static plan needs activation ranges. Give data (--data), a calibration (--calibration), "
+            "or choose dynamic or float activations."
+        )
+    return calibrate(model, dataset, request.samples, context)
+
+
+def _dataset(model: Model, choice: DataChoice) -> Dataset:
+    return open_dataset(choice, model.summary.inputs)
+
+
+_OPERATIONS = {
+    OpenRequest: run_open,
+    DataRequest: run_data,
+    WeightHistogramRequest: run_weight_histogram,
+    CalibrateRequest: run_calibrate,
+    AnalyzeRequest: run_analyze,
+    AllocateRequest: run_allocate,
+    ConvertRequest: run_convert,
+    EvaluateRequest: evaluate,
+    BenchmarkRequest: benchmark,
+}

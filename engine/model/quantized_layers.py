@@ -1,0 +1,52 @@
+"""A layer's weight under its plan: the one place where analysis, simulation and packing get their integers."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import ConversionError
+from engine.numerics.weights import QuantizedWeight, quantize_weight
+from engine.plan import LayerPlan
+from engine.sizes import is_progressive
+from engine.summary import LayerSummary
+
+Matrix = npt.NDArray[np.float32]
+
+
+def quantize_layer(matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> QuantizedWeight:
+    """Codes and scales of an integer scheme.
+
+    Args:
+        matrix: float32 [channels, inputs].
+
+    Raises:
+        ConversionError: the weight holds NaN or infinite values.
+    """
+    if not np.isfinite(matrix).all():
+        raise ConversionError(f"The weight of {layer.title} holds NaN or infinite values. Repair or retrain the model.")
+    return quantize_weight(matrix, choice.weights, progressive=is_progressive(layer, choice))
+
+
+def to_float16(matrix: Matrix, layer: LayerSummary) -> npt.NDArray[np.float16]:
+    """The weight in half precision.
+
+    Raises:
+        ConversionError: a value is beyond float16's range.
+    """
+    with np.errstate(over="ignore"):
+        half = matrix.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise ConversionError(
+            f"{layer.title} has weights up to {np.abs(matrix).max():.3g}, beyond 16-bit floats. Keep it at 32 bits."
+        )
+    return half
+
+
+def fake_quantize_layer(matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> Matrix:
+    """The weight that the exported layer computes with, float32 [channels, inputs]."""
+    if choice.weights.bits == 32:
+        return matrix
+    if choice.weights.bits == 16:
+        return to_float16(matrix, layer).astype(np.float32)
+    return quantize_layer(matrix, layer, choice).dequantize()

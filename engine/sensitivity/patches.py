@@ -1,0 +1,122 @@
+"""Rows of inputs that a layer multiplies with its weight matrix: im2col at sampled positions.
+
+A row holds the inputs of one output position, in the order of `WeightLayout.to_matrix`'s columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.model.graph import attribute_ints, attribute_string
+from engine.model.layers import Layer
+
+Array = npt.NDArray[np.float32]
+
+
+def sample_rows(layer: Layer, values: npt.NDArray[Any], limit: int, rng: np.random.Generator) -> Array:
+    """Rows of one batch of the layer's input.
+
+    Args:
+        values: the layer's input, as the graph has it.
+        limit: at most this many output positions, drawn without replacement; all if there are fewer.
+
+    Returns:
+        float32 [groups, rows, inputs]; groups is 1 except for grouped convolutions.
+    """
+    if layer.op == "Conv":
+        return _convolution_rows(values, _convolution_geometry(layer, values.shape[2:]), layer.group, limit, rng)
+    if layer.op == "ConvTranspose":
+        return _transposed_rows(layer, values, limit, rng)
+    if layer.weight_index == 0:
+        values = np.moveaxis(values, -2, -1)
+    batches = layer.layout.split_shape[:-2] if layer.op == "MatMul" and layer.weight_index == 1 else ()
+    if batches:
+        return _batched_rows(values, batches, limit, rng)
+    rows = values.reshape(-1, values.shape[-1])
+    return rows[_draw(len(rows), limit, rng)][None]
+
+
+def _draw(count: int, limit: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    if count <= limit:
+        return np.arange(count)
+    return np.sort(rng.choice(count, limit, replace=False))
+
+
+def _batched_rows(values: Array, batches: tuple[int, ...], limit: int, rng: np.random.Generator) -> Array:
+    """Every batch entry of the constant is a group of its own."""
+    spread = np.broadcast_to(values, values.shape[: -2 - len(batches)] + batches + values.shape[-2:])
+    stacked = np.moveaxis(spread.reshape(-1, int(np.prod(batches)), *values.shape[-2:]), 1, 0)
+    rows = stacked.reshape(len(stacked), -1, values.shape[-1])
+    return rows[:, _draw(rows.shape[1], limit, rng)]
+
+
+class _Geometry:
+    """Kernel, strides, dilations and pads of one convolution on one input size."""
+
+    def __init__(
+        self,
+        kernel: tuple[int, ...],
+        strides: tuple[int, ...],
+        dilations: tuple[int, ...],
+        pads: tuple[int, ...],
+    ) -> None:
+        self.kernel, self.strides, self.dilations, self.pads = kernel, strides, dilations, pads
+
+
+def _convolution_geometry(layer: Layer, size: tuple[int, ...]) -> _Geometry:
+    kernel = layer.layout.weight_shape[2:]
+    rank = len(kernel)
+    strides = attribute_ints(layer.node, "strides", (1,) * rank)
+    dilations = attribute_ints(layer.node, "dilations", (1,) * rank)
+    mode = attribute_string(layer.node, "auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        needed = [
+            max((-(-length // step) - 1) * step + (k - 1) * spread + 1 - length, 0)
+            for length, step, k, spread in zip(size, strides, kernel, dilations, strict=True)
+        ]
+        before = [n // 2 if mode == "SAME_UPPER" else n - n // 2 for n in needed]
+        pads = (*before, *(n - b for n, b in zip(needed, before, strict=True)))
+    elif mode == "VALID":
+        pads = (0,) * (2 * rank)
+    else:
+        pads = attribute_ints(layer.node, "pads", (0,) * (2 * rank))
+    return _Geometry(kernel, strides, dilations, pads)
+
+
+def _convolution_rows(values: Array, geometry: _Geometry, group: int, limit: int, rng: np.random.Generator) -> Array:
+    rank = len(geometry.kernel)
+    widths = [(0, 0), (0, 0), *zip(geometry.pads[:rank], geometry.pads[rank:], strict=True)]
+    if any(geometry.pads):
+        values = np.pad(values, widths)
+    extent = [(k - 1) * spread + 1 for k, spread in zip(geometry.kernel, geometry.dilations, strict=True)]
+    windows = np.lib.stride_tricks.sliding_window_view(values, extent, axis=tuple(range(2, 2 + rank)))
+    steps = tuple(slice(None, None, step) for step in geometry.strides)
+    taps = tuple(slice(None, None, spread) for spread in geometry.dilations)
+    windows = windows[(slice(None), slice(None), *steps, *taps)]
+    batch, channels, *positions = windows.shape[: 2 + rank]
+    chosen = np.unravel_index(_draw(batch * int(np.prod(positions)), limit, rng), (batch, *positions))
+    rows = windows[(chosen[0], slice(None), *chosen[1:])]
+    grouped = rows.reshape(len(rows), group, -1)
+    return np.ascontiguousarray(grouped.transpose(1, 0, 2))
+
+
+def _transposed_rows(layer: Layer, values: Array, limit: int, rng: np.random.Generator) -> Array:
+    """A transposed convolution is a plain one over the input spread by its strides, kernel mirrored."""
+    kernel = layer.layout.weight_shape[2:]
+    rank = len(kernel)
+    strides = attribute_ints(layer.node, "strides", (1,) * rank)
+    dilations = attribute_ints(layer.node, "dilations", (1,) * rank)
+    pads = attribute_ints(layer.node, "pads", (0,) * (2 * rank))
+    spread_size = [(length - 1) * step + 1 for length, step in zip(values.shape[2:], strides, strict=True)]
+    spread = np.zeros((*values.shape[:2], *spread_size), np.float32)
+    spread[(slice(None), slice(None), *(slice(None, None, step) for step in strides))] = values
+    reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
+    margins = tuple(max(r - p, 0) for r, p in zip(reach * 2, pads, strict=True))
+    geometry = _Geometry(kernel, (1,) * rank, dilations, margins)
+    rows = _convolution_rows(spread, geometry, layer.group, limit, rng)
+    mirrored = rows.reshape(*rows.shape[:2], -1, *kernel)
+    flipped = np.flip(mirrored, axis=tuple(range(3, 3 + rank)))
+    return np.ascontiguousarray(flipped).reshape(rows.shape)
