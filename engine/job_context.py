@@ -74,26 +74,29 @@ class JobContext:
 
     @contextlib.contextmanager
     def output(self, target: Path, expected_bytes: int = 0) -> Iterator[Path]:
-        """Yield a temporary path beside `target`, renamed to it when the block succeeds.
+        """Yield a temporary path of the same name, in a folder beside `target`.
 
-        Nothing is left behind when the block fails or is cancelled, and an existing file at
-        `target` stays as it was until the new one is complete. `expected_bytes` is checked against
-        the free space first.
+        When the block succeeds, every file in that folder (external data too) is moved beside
+        `target`, the file itself last. Nothing is left behind when the block fails or is cancelled,
+        and an existing file stays as it was until the new one is complete. `expected_bytes` is
+        checked against the free space first.
 
         Raises:
             OutputError: the folder is missing, read-only or too full.
         """
         ensure_writable(target, expected_bytes)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.bitsmith-tmp")
-        self.on_temporary(temporary)
+        folder = target.parent / f".{target.name}.{os.getpid()}.bitsmith-tmp"
+        self.on_temporary(folder)
         try:
-            yield temporary
+            folder.mkdir()
+            yield folder / target.name
             self.check_cancelled()
-            os.replace(temporary, target)
+            for file in sorted(folder.iterdir(), key=lambda file: file.name == target.name):
+                os.replace(file, target.with_name(file.name))
         except OSError as error:
             raise OutputError(f"Cannot write {target}: {error.strerror or error}. Choose another folder.") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def on_progress(self, done: int, total: int, message: str) -> None:
         """Show progress; called often, must be cheap."""
@@ -102,7 +105,7 @@ class JobContext:
         """Show a partial result."""
 
     def on_temporary(self, path: Path) -> None:
-        """Remember a file that has to go if this process is ended by force."""
+        """Remember a folder that has to go if this process is ended by force."""
 
 
 def ensure_writable(target: Path, expected_bytes: int = 0) -> None:

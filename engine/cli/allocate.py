@@ -120,8 +120,7 @@ ALLOCATE = Command(
     name="allocate",
     summary="choose bits per layer for a size budget",
     description="Give every layer the bits that lose least within a size budget, and write the plan for convert.",
-    example="bitsmith allocate resources/sample/digits.onnx --sensitivity sensitivity.json --size-ratio 0.2 "
-    "--lock 'head.*' -o plan.json",
+    example="bitsmith allocate net.onnx --sensitivity sensitivity.json --size-ratio 0.2 --lock 'head.*' -o plan.json",
     add_arguments=add_arguments,
     run=run,
 )

@@ -74,8 +74,7 @@ ANALYZE = Command(
     summary="measure how sensitive each layer is",
     description="Measure what every layer's output loses at every bit width (SQNR in dB), and write the matrix that "
     "allocate chooses from.",
-    example="bitsmith analyze resources/sample/digits.onnx --data resources/sample/digits_calibration.npz "
-    "-o sensitivity.json",
+    example="bitsmith analyze net.onnx --data images.npz --bits 8,4,2 -o sensitivity.json",
     add_arguments=add_arguments,
     run=run,
 )

@@ -85,7 +85,7 @@ BENCHMARK = Command(
     name="benchmark",
     summary="measure latency, throughput and size",
     description="Time models against each other, run by run in turn, so that a busy moment hits all of them alike.",
-    example="bitsmith benchmark resources/sample/digits.onnx digits-int8.onnx digits-int4.onnx --threads 1",
+    example="bitsmith benchmark net.onnx net-int8.onnx net-int4.onnx --threads 1",
     add_arguments=add_arguments,
     run=run,
 )

@@ -45,8 +45,7 @@ CALIBRATE = Command(
     summary="collect activation ranges from data",
     description="Run data through a model and keep the statistics of every activation in a file, which convert takes "
     "with --calibration. Memory does not grow with the number of samples.",
-    example="bitsmith calibrate resources/sample/digits.onnx --data resources/sample/digits_calibration.npz "
-    "-o digits.calib",
+    example="bitsmith calibrate net.onnx --data images.npz --preprocess images.json -o net.calib",
     add_arguments=add_arguments,
     run=run,
 )

@@ -119,10 +119,9 @@ CONVERT = Command(
     summary="write a quantized model",
     description="Quantize a model as a plan or the options say, verify the result in ONNX Runtime, and write it. "
     "Nothing is written unless it passes.",
-    example="bitsmith convert resources/sample/digits.onnx --weights 8 --activations static8 "
-    "--data resources/sample/digits_calibration.npz -o digits-int8.onnx\n"
-    "bitsmith convert resources/sample/digits.onnx --weights 4 --layer 'head.fc=8' "
-    "--data resources/sample/digits_calibration.npz -o digits-int4.onnx",
+    example="bitsmith convert net.onnx --weights 8 --activations static8 --data images.npz -o net-int8.onnx\n"
+    "bitsmith convert net.onnx --weights 4 --layer 'head.*=8' --calibration net.calib -o net-int4.onnx\n"
+    "bitsmith convert net.onnx --plan plan.json --calibration net.calib -o net-mixed.onnx",
     add_arguments=add_arguments,
     run=run,
 )

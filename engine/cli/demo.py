@@ -246,8 +246,8 @@ class _Story:
 DEMO = Command(
     name="demo",
     summary="the whole loop on the bundled sample",
-    description="Open, calibrate, analyse, allocate, convert, evaluate, benchmark and export the bundled sample, without "
-    "a display, and say what was measured.",
+    description="Open, calibrate, analyse, allocate, convert, evaluate, benchmark and export the bundled sample, "
+    "without a display, and say what was measured.",
     example="bitsmith demo --output bitsmith-demo",
     add_arguments=add_arguments,
     run=run,

@@ -77,10 +77,9 @@ def _describe(evaluation: Evaluation, wanted: list[str]) -> str:
 EVALUATE = Command(
     name="evaluate",
     summary="measure accuracy, alone and against a reference",
-    description="Run a model on data. With labels: top-1 and top-5. With --reference: how often both agree, and how far "
-    "the outputs are apart.",
-    example="bitsmith evaluate digits-int8.onnx --reference resources/sample/digits.onnx "
-    "--data resources/sample/digits_test.npz",
+    description="Run a model on data. With labels: top-1 and top-5. With --reference: how often both agree, and how "
+    "far the outputs are apart.",
+    example="bitsmith evaluate net-int8.onnx --reference net.onnx --data held-out.npz",
     add_arguments=add_arguments,
     run=run,
 )

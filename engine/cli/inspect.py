@@ -72,9 +72,9 @@ def _describe(model: ModelSummary) -> str:
 INSPECT = Command(
     name="inspect",
     summary="list the layers of a model",
-    description="List the operators of a model that have a weight: what they are, how large, and how much they compute. "
-    "The names are those that --layer and --lock match.",
-    example="bitsmith inspect resources/sample/digits.onnx",
+    description="List the operators of a model that have a weight: what they are, how large, and how much they "
+    "compute. The names are those that --layer and --lock match.",
+    example="bitsmith inspect net.onnx",
     add_arguments=add_model,
     run=run,
 )

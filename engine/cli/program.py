@@ -10,6 +10,7 @@ import json
 import math
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,7 @@ COMMANDS = (INSPECT, CALIBRATE, ANALYZE, ALLOCATE, CONVERT, EVALUATE, BENCHMARK,
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+HELP_WIDTH = 100
 DESCRIPTION = """Post-training quantization: see which layers are sensitive, choose bits, convert, compare.
 
 Without a command, bitsmith [MODEL] opens the window. The commands do the same without one:
@@ -87,11 +89,11 @@ def build_parser() -> argparse.ArgumentParser:
         usage="bitsmith [MODEL] [--data D]\n       bitsmith COMMAND … [--json]",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_format_help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"bitsmith {engine.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(prog="bitsmith", metavar="COMMAND [--help]", title="commands")
     for command in COMMANDS:
         _add_command(commands, command)
     return parser
@@ -102,9 +104,9 @@ def _add_command(commands: Any, command: Command) -> None:
     parser = commands.add_parser(
         command.name,
         help=command.summary,
-        description=command.description,
+        description=textwrap.fill(command.description, HELP_WIDTH),
         epilog=f"example:\n{example}",
-        formatter_class=_HelpFormatter,
+        formatter_class=_format_help,
         allow_abbrev=False,
     )
     command.add_arguments(parser)
@@ -113,13 +115,8 @@ def _add_command(commands: Any, command: Command) -> None:
     parser.set_defaults(command=command)
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps the example as it is and wraps the description."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        if text.startswith("example:"):
-            return super()._fill_text(text, width, indent)
-        return argparse.HelpFormatter._fill_text(self, text, width, indent)
+def _format_help(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=HELP_WIDTH)
 
 
 def _end(status: int, message: str) -> int:
@@ -128,7 +125,7 @@ def _end(status: int, message: str) -> int:
 
 
 def _describe_bug(error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("engine"):
         return f"The Python package {error.name} is missing. Install Bitsmith again: pip install -e ."
     return f"Bitsmith has a bug: {type(error).__name__}: {error}; run with --debug for the traceback."
 

@@ -9,7 +9,7 @@ from engine.allocation import allocate
 from engine.benchmark import benchmark
 from engine.calibration.calibration import Calibration, ensure_calibration_fits, load_calibration, write_calibration
 from engine.calibration.collection import calibrate
-from engine.conversion.convert import convert
+from engine.conversion.convert import convert, ensure_output_allowed
 from engine.data.dataset import Dataset, describe_dataset, open_dataset
 from engine.errors import CalibrationError
 from engine.evaluation import evaluate
@@ -114,6 +114,7 @@ def run_allocate(request: AllocateRequest, context: JobContext) -> AllocateResul
 def run_convert(request: ConvertRequest, context: JobContext) -> ConvertResult:
     """Convert, verify and write a model."""
     model = open_cached(request.model)
+    ensure_output_allowed(Path(request.output), model.path)
     dataset = _dataset(model, request.data) if request.data else None
     calibration = _calibration(request, model, dataset, context)
     return convert(model, request, calibration, dataset, context)

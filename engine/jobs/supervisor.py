@@ -6,8 +6,8 @@ pipe as small picklable tuples, so a worker that crashes is an end of file here,
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -84,8 +84,7 @@ class WorkerProcess:
             ) from error
         finally:
             for path in temporaries:
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True)
 
     def _exchange(
         self,

@@ -1,0 +1,143 @@
+"""Convert, verify and write: a file appears at the output path only when every check has passed."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+
+import engine
+from engine.calibration.calibration import Calibration
+from engine.conversion.rewriting import rewrite_model
+from engine.conversion.verification import Verification, verify
+from engine.data.dataset import Dataset
+from engine.errors import OutputError
+from engine.job_context import JobContext, ensure_writable
+from engine.jobs.requests import ConvertRequest, ConvertResult, LayerOutcome
+from engine.model.observation import serialize
+from engine.model.opened import Model
+from engine.model.opening import external_tensors
+from engine.numerics.schemes import Kernel
+from engine.plan import Plan, ensure_plan_fits
+from engine.sizes import predict_file_bytes
+
+# Beyond these, weights go to a file beside the model, and the float simulation would not fit in memory.
+EXTERNAL_DATA_BYTES = 1_500_000_000
+SIMULATION_BYTES = 1_000_000_000
+DEGRADED_SQNR_DB = 10.0
+PREDICTION_TOLERANCE = 0.01
+
+
+def ensure_output_allowed(output: Path, source: Path) -> None:
+    """Raise `OutputError` if `output` cannot be written, or is the source model or its weights."""
+    if output.exists() and source.exists() and output.samefile(source):
+        raise OutputError(f"{output} is the source model, which is never overwritten. Choose another output path.")
+    ensure_writable(output)
+
+
+def convert(
+    model: Model,
+    request: ConvertRequest,
+    calibration: Calibration | None,
+    dataset: Dataset | None,
+    context: JobContext,
+) -> ConvertResult:
+    """Write `model` under the plan to `request.output`.
+
+    Raises:
+        PlanError, CalibrationError, ConversionError, OutputError: nothing was written.
+        JobCancelled: cancelled; nothing was written.
+    """
+    output, plan = Path(request.output), request.plan
+    ensure_plan_fits(plan, model.summary)
+    ensure_output_allowed(output, model.path)
+    _ensure_keeps_weights(output, model)
+    predicted = predict_file_bytes(model.summary, plan)
+    rewritten = rewrite_model(model, plan, calibration, context)
+    simulation = None
+    if model.source.file_bytes < SIMULATION_BYTES:
+        simulation = serialize(rewrite_model(model, plan, calibration, context, is_simulation=True))
+    rewritten.metadata_props.update(_provenance(model, plan, calibration))
+    with context.output(output, expected_bytes=2 * predicted) as temporary:
+        context.report(0, 1, f"Writing {output.name}")
+        external = f"{output.name}.data" if predicted > EXTERNAL_DATA_BYTES else None
+        ir.save(rewritten, temporary, external_data=external)
+        found = verify(temporary, model.path, simulation, dataset, context)
+        _append_metrics(temporary, found)
+        file_bytes = sum(file.stat().st_size for file in temporary.parent.iterdir())
+    return _result(request, model, found, file_bytes, predicted)
+
+
+def _ensure_keeps_weights(output: Path, model: Model) -> None:
+    """The weights of the source may live in the very file that external data would be written to."""
+    targets = {output.resolve(), output.with_name(f"{output.name}.data").resolve()}
+    for tensor in external_tensors(model.graph_model):
+        if (model.path.parent / str(tensor.location)).resolve() in targets:
+            raise OutputError(f"{output} would overwrite the weights of the source model. Choose another output path.")
+
+
+def _provenance(model: Model, plan: Plan, calibration: Calibration | None) -> dict[str, str]:
+    entries = {
+        "bitsmith.version": engine.__version__,
+        "bitsmith.source_sha256": model.source.sha256,
+        "bitsmith.plan_sha256": plan.digest,
+    }
+    if calibration is not None:
+        entries["bitsmith.calibration_sha256"] = calibration.digest
+    return entries
+
+
+def _append_metrics(path: Path, found: Verification) -> None:
+    """Add what was measured on the written file; appended protobuf fields merge into the message."""
+    if found.sqnr_db is None or not math.isfinite(found.sqnr_db):
+        return
+    extra = onnx.ModelProto()
+    extra.metadata_props.add(key="bitsmith.sqnr_db", value=f"{found.sqnr_db:.2f}")
+    extra.metadata_props.add(key="bitsmith.verified_samples", value=str(found.samples))
+    with path.open("ab") as file:
+        file.write(extra.SerializeToString())
+
+
+def _result(
+    request: ConvertRequest, model: Model, found: Verification, file_bytes: int, predicted: int
+) -> ConvertResult:
+    layers = tuple(
+        LayerOutcome(layer.name, choice.weights.bits, str(choice.kernel), index in found.integer_layers)
+        for index, layer in enumerate(model.summary.layers)
+        for choice in [request.plan.layer(layer.name)]
+    )
+    is_degraded = found.sqnr_db is not None and found.sqnr_db < DEGRADED_SQNR_DB
+    return ConvertResult(
+        output=request.output,
+        file_bytes=file_bytes,
+        predicted_bytes=predicted,
+        source_bytes=model.source.file_bytes,
+        sqnr_db=found.sqnr_db,
+        kernel_sqnr_db=found.kernel_sqnr_db,
+        verified_samples=found.samples,
+        layers=layers,
+        warnings=tuple(_warnings(layers, found, file_bytes, predicted, is_degraded=is_degraded)),
+        is_degraded=is_degraded,
+    )
+
+
+def _warnings(
+    layers: tuple[LayerOutcome, ...], found: Verification, file_bytes: int, predicted: int, *, is_degraded: bool
+) -> list[str]:
+    warnings = []
+    if is_degraded:
+        warnings.append(
+            f"The result is far from float: SQNR {found.sqnr_db:.1f} dB on {found.samples} samples. "
+            "Give fragile layers more bits, then compare."
+        )
+    fallen = [layer.name for layer in layers if layer.kernel != Kernel.FLOAT and not layer.is_integer]
+    if fallen:
+        warnings.append(
+            f"{len(fallen)} of {len(layers)} layers were meant for an integer kernel and run in float "
+            f"(first: {fallen[0]})."
+        )
+    if abs(file_bytes - predicted) > max(PREDICTION_TOLERANCE * file_bytes, 1024):
+        warnings.append(f"The file has {file_bytes} bytes, {predicted} were predicted.")
+    return warnings
