@@ -190,7 +190,7 @@ def _read_feeds(data: DataChoice, session: Session, batch: int) -> list[Feeds]:
 
 def _warm_up(contender: _Contender, request: BenchmarkRequest, context: JobContext) -> None:
     contender.is_slow = True  # not known yet, so let the first runs be stopped
-    spent, runs = 0, 0
+    spent = runs = latest = 0
     try:
         while runs < _WARM_UP_RUNS or spent < min(_WARM_UP_NS, request.seconds * 1e8):
             latest = contender.run(runs, context)

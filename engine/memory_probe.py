@@ -6,10 +6,12 @@ the JSON list NAMES, from standard input and writes one integer to standard outp
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,31 +36,34 @@ def measure_rss_bytes(model: Path, feeds: Mapping[str, NDArray[Any]], threads: i
     Raises:
         JobCancelled: cancelled by the user; the child is gone by then.
     """
-    stream = io.BytesIO()
-    np.savez(stream, *feeds.values())
     command = [sys.executable, "-m", "engine.memory_probe", str(model.resolve()), str(threads), json.dumps(list(feeds))]
     root = Path(__file__).resolve().parents[1]
+    with tempfile.TemporaryFile() as stream:
+        np.savez(stream, *feeds.values())
+        stream.seek(0)
+        try:
+            child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                command, cwd=root, stdin=stream, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        except OSError:
+            return None
+        answer = _await_answer(child, context)
+    return int(answer) if answer.strip().isdigit() else None
+
+
+def _await_answer(child: subprocess.Popen[bytes], context: JobContext) -> bytes:
+    """What the child wrote; empty if it failed or took too long. It has ended in any case."""
     deadline = time.monotonic() + TIMEOUT_S
-    try:
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-    except OSError:
-        return None
-    content: bytes | None = stream.getvalue()
     with child:
         try:
             while time.monotonic() < deadline:
                 context.check_cancelled()
-                try:
-                    answer, _ = child.communicate(content, timeout=_POLL_S)
-                except subprocess.TimeoutExpired:
-                    content = None  # communicate keeps what it has not sent yet
-                    continue
-                return int(answer) if child.returncode == 0 and answer.strip().isdigit() else None
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    answer, _ = child.communicate(timeout=_POLL_S)
+                    return answer if child.returncode == 0 else b""
         finally:
             child.kill()
-    return None
+    return b""
 
 
 def _measure_here(model: Path, threads: int, names: list[str]) -> int:

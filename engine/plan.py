@@ -154,6 +154,7 @@ def choose_layer_plan(layer: LayerSummary, bits: int, defaults: PlanDefaults) ->
     return LayerPlan(
         weights=WeightScheme(
             bits=bits,
+            symmetric=bits != 2,  # narrow 2-bit codes have three levels only, asymmetric ones four
             granularity=choose_granularity(layer, bits, defaults.group_size),
             range_method=defaults.range_method if bits < 8 else RangeMethod.MINMAX,
         ),

@@ -12,12 +12,11 @@ from engine.placement import place
 from engine.plan import LayerPlan, Plan
 from engine.summary import LayerSummary, ModelSummary
 
-FLOAT_DESCRIPTOR = 2 * 30
-CAST_DESCRIPTOR = 40
-DEQUANTIZE_DESCRIPTOR = 60
-GROUP_DESCRIPTOR = 160
-ACTIVATION_DESCRIPTOR = 200
-METADATA_BYTES = 700
+# Emitted names look like "q12.w"; a string costs two bytes more than its letters.
+STRING = 7
+INT_ATTRIBUTE = 12
+METADATA_BYTES = 390
+ACTIVATION_PARAMETER_BYTES = 2 * 20 + 4 + 1
 
 
 def scale_count(layer: LayerSummary, choice: LayerPlan) -> int:
@@ -54,7 +53,7 @@ def stored_weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
         zero_points = 0 if scheme.symmetric else layer.channels * packed_bytes(blocks, scheme.bits)
         return codes + 4 * count + zero_points
     scales = layer.channels * 4 + count if is_progressive(layer, choice) else 4 * count
-    return codes + scales + (0 if scheme.symmetric else count)
+    return codes + scales + (0 if scheme.symmetric else packed_bytes(count, scheme.bits))
 
 
 def bits_per_weight(model: ModelSummary, plan: Plan) -> float:
@@ -66,18 +65,109 @@ def bits_per_weight(model: ModelSummary, plan: Plan) -> float:
 def predict_file_bytes(model: ModelSummary, plan: Plan) -> int:
     """Size of the converted file."""
     layers = sum(layer_bytes(layer, plan.layer(layer.name)) for layer in model.layers)
-    activations = ACTIVATION_DESCRIPTOR * len(place(model, plan).range_source)
-    return model.fixed_bytes + layers + activations + METADATA_BYTES
+    return model.fixed_bytes + layers + _activation_bytes(model, plan) + METADATA_BYTES
 
 
 def layer_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
-    """Everything that one layer adds to the file: weight, bias and the descriptors of its chain."""
-    total = stored_weight_bytes(layer, choice) + 4 * layer.bias_elements + FLOAT_DESCRIPTOR
-    if not choice.weights.is_integer:
-        return total + (CAST_DESCRIPTOR if choice.weights.bits == 16 else 0)
-    total += CAST_DESCRIPTOR + DEQUANTIZE_DESCRIPTOR
-    if choice.kernel == Kernel.QLINEAR:
-        total += 4 * layer.bias_elements
-    if isinstance(choice.weights.granularity, PerGroup) and choice.kernel != Kernel.NBITS:
-        total += GROUP_DESCRIPTOR
+    """Everything that one layer adds to the file: weight, bias and the nodes of its chain."""
+    weight = stored_weight_bytes(layer, choice)
+    rank = len(layer.weight_shape)
+    if choice.weights.bits == 32:
+        own = 2 * layer.constant_name_bytes + _constant(rank) + (_constant(1) if layer.bias_elements else 0)
+        return weight + 4 * layer.bias_elements + own
+    if choice.weights.bits == 16:
+        return weight + _float_bias(layer) + _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE) + STRING
+    parts = {
+        Kernel.FLOAT: _gather_bytes if layer.op == "Gather" else _float_bytes,
+        Kernel.QLINEAR: _qlinear_bytes,
+        Kernel.DYNAMIC: _dynamic_bytes,
+        Kernel.NBITS: _nbits_bytes,
+    }[choice.kernel]
+    return weight + parts(layer, choice)
+
+
+def _node(op: str, inputs: int, attributes: int = 0) -> int:
+    return 4 + STRING * (inputs + 2) + len(op) + attributes
+
+
+def _constant(rank: int) -> int:
+    """An initializer without its payload."""
+    return 8 + STRING + rank
+
+
+def _shape(rank: int) -> int:
+    return _constant(1) + 8 * rank
+
+
+def _float_bias(layer: LayerSummary) -> int:
+    """The bias as it was in the source."""
+    return 4 * layer.bias_elements + (_constant(1) + layer.constant_name_bytes if layer.bias_elements else 0)
+
+
+def _integer_chain_bytes(layer: LayerSummary, choice: LayerPlan, *, to_float: bool = False) -> int:
+    """From the packed codes to the operator's weight."""
+    scheme, rank = choice.weights, len(layer.weight_shape)
+    is_grouped = isinstance(scheme.granularity, PerGroup)
+    total = _constant(3 if is_grouped else rank)
+    if scheme.bits < 8 or to_float:
+        total += _node("Cast", 1, INT_ATTRIBUTE)
+    spread = _spread_bytes(layer, choice)
+    if not scheme.symmetric:
+        total += _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE) + _node("Sub", 2) + spread
+    if is_grouped or to_float:
+        total += _constant(3) + _node("Mul", 2) + spread
+    if is_grouped:
+        total += _shape(rank) + _node("Reshape", 2)
+        if layer.op in ("MatMul", "ConvTranspose") or (layer.op == "Gemm" and choice.kernel == Kernel.DYNAMIC):
+            total += _node("Transpose", 1, 10 + rank)
+    return total
+
+
+def _spread_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    """Nodes that spread one value per group over the inputs where the groups do not divide."""
+    granularity = choice.weights.granularity
+    if not isinstance(granularity, PerGroup) or layer.inputs_per_channel % granularity.group_size == 0:
+        return 0
+    return _shape(3) + _node("Expand", 2) + _shape(2) + _node("Reshape", 2) + 3 * _shape(1) + _node("Slice", 4)
+
+
+def _float_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    return _integer_chain_bytes(layer, choice, to_float=True) + _float_bias(layer) + STRING
+
+
+def _gather_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    lookups = _node("Gather", 2) + _node("Cast", 1, INT_ATTRIBUTE) + _constant(2) + _node("Mul", 2)
+    return _integer_chain_bytes(layer, choice) + lookups
+
+
+def _qlinear_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    total = _integer_chain_bytes(layer, choice) + _constant(1) + _node("DequantizeLinear", 2, INT_ATTRIBUTE) + STRING
+    if layer.op != "Conv":
+        total += _constant(1) + (1 if isinstance(choice.weights.granularity, PerTensor) else layer.channels)
+    if layer.bias_elements:
+        total += 8 * layer.bias_elements + 2 * _constant(1) + _node("DequantizeLinear", 2, INT_ATTRIBUTE) + STRING
+    return total
+
+
+def _dynamic_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    product = _node("Cast", 1, INT_ATTRIBUTE) + 2 * _node("Mul", 2) + _constant(1) + len("Integer") + 4 * STRING
+    source = _node("DynamicQuantizeLinear", 1) + 2 * STRING
+    bias = 4 * layer.bias_elements + _constant(1) + _node("Add", 2) if layer.bias_elements else 0
+    return _integer_chain_bytes(layer, choice) + product + source + bias
+
+
+def _nbits_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    constants = _constant(3) + _constant(1) + (0 if choice.weights.symmetric else _constant(2))
+    bias = 4 * layer.bias_elements + _constant(1) if layer.bias_elements else 0
+    return constants + bias + 5 * INT_ATTRIBUTE + 45 + 4 * STRING
+
+
+def _activation_bytes(model: ModelSummary, plan: Plan) -> int:
+    """QuantizeLinear/DequantizeLinear pairs; their readers get a shorter name than the tensor had."""
+    placement = place(model, plan)
+    pair = _node("QuantizeLinear", 2) + _node("DequantizeLinear", 3)
+    total = ACTIVATION_PARAMETER_BYTES * len(set(placement.range_source.values()))
+    for tensor in placement.range_source:
+        readers = len(model.consumers.get(tensor, ()))
+        total += pair + 2 + len(tensor) - readers * (len(tensor) + 2 - STRING)
     return total

@@ -25,6 +25,7 @@ class LayerSummary:
         bias_elements: 0 without a bias.
         macs: multiply-accumulates per sample, from observed shapes; None if not observed.
         input_name, output_name: activation tensors in the prepared graph.
+        constant_name_bytes: length of the names of weight and bias in the source.
         kernels: what conversion offers for this layer, best first; `float` is always there.
     """
 
@@ -41,6 +42,7 @@ class LayerSummary:
     macs: int | None
     input_name: str
     output_name: str
+    constant_name_bytes: int
     kernels: tuple[Kernel, ...]
 
     @property
@@ -78,7 +80,7 @@ class ModelSummary:
         sha256: of the source file (external data excluded).
         file_bytes: source file plus its external data.
         fixed_bytes: what a converted file keeps whatever the plan: graph, names, constants that
-            belong to no layer.
+            belong to no layer; without the names of layers' weights and biases.
         notes: sentences about what was left alone and why.
     """
 

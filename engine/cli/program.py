@@ -78,8 +78,9 @@ def run_command(command: Command, options: argparse.Namespace) -> int:
 
 
 def print_answer(answer: Answer, *, as_json: bool) -> None:
-    """One JSON document and nothing else, or the text."""
-    print(json.dumps(_finite(answer.document), indent=2) if as_json else answer.text, flush=True)
+    """One JSON document and nothing else, or the text, if it was not all told on the way."""
+    if as_json or answer.text:
+        print(json.dumps(_finite(answer.document), indent=2) if as_json else answer.text, flush=True)
 
 
 def build_parser() -> argparse.ArgumentParser:

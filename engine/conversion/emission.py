@@ -71,15 +71,17 @@ def emit_integer_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLa
     """
     if weight.multiplier is None and layout.axis is not None:
         codes = emit.packed("w", layout.from_matrix(weight.codes), weight.bits)
-        value = codes if weight.bits == 8 else emit.apply("Cast", [codes], "c", {"to": ir.DataType.INT8})
+        value = codes if weight.bits == 8 else _cast(emit, codes, ir.DataType.INT8, "c")
         if weight.zero_point is None:
             return value
-        return emit.apply("Sub", [value, emit.constant("z", _per_channel(weight.zero_point, layout))], "u")
+        zero_point = emit.packed("z", _per_channel(weight.zero_point, layout), weight.bits)
+        return emit.apply("Sub", [value, _cast(emit, zero_point, ir.DataType.INT8, "j")], "u")
     value = _emit_matrix_codes(emit, weight, ir.DataType.INT8)
     if weight.zero_point is not None:
-        value = emit.apply("Sub", [value, _emit_per_group(emit, weight, weight.zero_point, "z")], "u")
+        value = emit.apply("Sub", [value, _emit_zero_point(emit, weight, ir.DataType.INT8)], "u")
     if weight.multiplier is not None:
-        value = emit.apply("Mul", [value, _emit_per_group(emit, weight, weight.multiplier, "m")], "v")
+        multiplier = _emit_per_group(emit, weight, emit.constant("m", weight.multiplier[..., None]), "m")
+        value = emit.apply("Mul", [value, multiplier], "v")
     return _emit_restore(emit, value, layout)
 
 
@@ -88,20 +90,33 @@ def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayo
     is_direct = weight.groups == 1 and layout.axis is not None
     if is_direct:
         codes = emit.packed("w", layout.from_matrix(weight.codes), weight.bits)
-        value = emit.apply("Cast", [codes], "c", {"to": ir.DataType.FLOAT})
+        value = _cast(emit, codes, ir.DataType.FLOAT, "c")
     else:
         value = _emit_matrix_codes(emit, weight, ir.DataType.FLOAT)
 
-    def spread(per_group: npt.NDArray[Any], tag: str) -> ir.Value:
-        if is_direct:
-            return emit.constant(tag, _per_channel(per_group, layout))
-        return _emit_per_group(emit, weight, per_group, tag)
-
+    if is_direct:
+        scale = emit.constant("s", _per_channel(weight.scale, layout))
+    else:
+        scale = _emit_per_group(emit, weight, emit.constant("s", weight.scale[..., None]), "s")
     if weight.zero_point is not None:
-        zero_point = emit.apply("Cast", [spread(weight.zero_point, "z")], "y", {"to": ir.DataType.FLOAT})
+        if is_direct:
+            packed = emit.packed("z", _per_channel(weight.zero_point, layout), weight.bits)
+            zero_point = _cast(emit, packed, ir.DataType.FLOAT, "j")
+        else:
+            zero_point = _emit_zero_point(emit, weight, ir.DataType.FLOAT)
         value = emit.apply("Sub", [value, zero_point], "u")
-    value = emit.apply("Mul", [value, spread(weight.scale, "s")], "v")
+    value = emit.apply("Mul", [value, scale], "v")
     return value if is_direct else _emit_restore(emit, value, layout)
+
+
+def _cast(emit: Emitter, value: ir.Value, dtype: ir.DataType, tag: str) -> ir.Value:
+    return emit.apply("Cast", [value], tag, {"to": dtype})
+
+
+def _emit_zero_point(emit: Emitter, weight: QuantizedWeight, dtype: ir.DataType) -> ir.Value:
+    assert weight.zero_point is not None
+    packed = emit.packed("z", weight.zero_point[..., None], weight.bits)
+    return _emit_per_group(emit, weight, _cast(emit, packed, dtype, "j"), "z")
 
 
 def _per_channel(per_group: npt.NDArray[Any], layout: WeightLayout) -> npt.NDArray[Any]:
@@ -117,16 +132,12 @@ def _emit_matrix_codes(emit: Emitter, weight: QuantizedWeight, dtype: ir.DataTyp
     stored = emit.packed("w", codes, weight.bits)
     if weight.bits == 8 and dtype == ir.DataType.INT8:
         return stored
-    return emit.apply("Cast", [stored], "c", {"to": dtype})
+    return _cast(emit, stored, dtype, "c")
 
 
-def _emit_per_group(emit: Emitter, weight: QuantizedWeight, per_group: npt.NDArray[Any], tag: str) -> ir.Value:
-    """One value per group, shaped to broadcast over the codes."""
+def _emit_per_group(emit: Emitter, weight: QuantizedWeight, value: ir.Value, tag: str) -> ir.Value:
+    """One value per group, [channels, groups, 1], shaped to broadcast over the codes."""
     channels, inputs = weight.codes.shape
-    if per_group.shape[1] == 1 and weight.groups == 1:
-        shape = (-1, 1, 1) if inputs % weight.group_size == 0 else (-1, 1)
-        return emit.constant(tag, per_group.reshape(shape))
-    value = emit.constant(tag, per_group[..., None])
     if inputs % weight.group_size == 0:
         return value
     full = weight.groups * weight.group_size

@@ -63,8 +63,8 @@ def _clean(model: ir.Model) -> None:
     remove_unused_initializers(model.graph)
     passes.ClearMetadataAndDocStringPass()(model)
     kept = {id(value) for value in (*model.graph.inputs, *model.graph.outputs)}
-    for node in model.graph:
-        for value in node.outputs:
-            if id(value) not in kept:
-                value.shape, value.type = None, None
+    values = [value for node in model.graph for value in node.outputs] + list(model.graph.initializers.values())
+    for value in values:
+        if id(value) not in kept:
+            value.shape, value.type = None, None
     model.graph.sort()

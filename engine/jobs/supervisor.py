@@ -43,7 +43,8 @@ class WorkerProcess:
         self._close()
         ours, theirs = self._context.Pipe()
         self._process = self._context.Process(target=serve, args=(theirs,), name="bitsmith-worker", daemon=True)
-        self._process.start()
+        with _hidden_main():
+            self._process.start()
         theirs.close()
         self._connection = ours
 
@@ -142,6 +143,20 @@ class WorkerProcess:
             self._connection.close()
         self._connection = None
         self._process = None
+
+
+@contextlib.contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Keep `spawn` from running the host's main script again in the worker, which needs nothing of it.
+
+    A script without `if __name__ == "__main__"` would otherwise start its window, or itself, once more.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _describe_exit(code: int | None) -> str:

@@ -25,7 +25,7 @@ def add_initializer(graph: ir.Graph, name: str, tensor: ir.TensorProtocol | npt.
     """Register a constant under a name that must be new."""
     if isinstance(tensor, np.ndarray):
         tensor = ir.Tensor(np.require(tensor, requirements="C"), name=name)
-    value = ir.Value(name=name, const_value=tensor, shape=ir.Shape(tensor.shape), type=ir.TensorType(tensor.dtype))
+    value = ir.Value(name=name, const_value=tensor)
     graph.register_initializer(value)
     return value
 

@@ -20,6 +20,8 @@ from engine.summary import LayerSummary, ModelSummary, NodeSummary, TensorSpec
 WEIGHTED_OPS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 # Descriptor of an initializer in the file: name, dims, dtype, tags.
 INITIALIZER_DESCRIPTOR_BYTES = 18
+TENSOR_DESCRIPTOR_BYTES = 16
+HEADER_BYTES = 60
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def _summarize_layer(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> LayerS
         macs=_macs(layer, shapes),
         input_name=str(layer.input_value.name),
         output_name=str(layer.output_value.name),
+        constant_name_bytes=sum(len(str(value.name)) for value in layer_constants(layer)),
         kernels=layer.kernels,
     )
 
@@ -140,31 +143,37 @@ def _summarize_node(node: ir.Node) -> NodeSummary:
     )
 
 
+def layer_constants(layer: Layer) -> list[ir.Value]:
+    """The initializers of weight and bias."""
+    found = [layer.weight_value]
+    if layer.bias_node is not None:
+        found += [value for value in layer.bias_node.inputs if value is not None and is_constant(value)]
+    elif layer.bias is not None and layer.node.inputs[2] is not None:
+        found.append(layer.node.inputs[2])
+    return found
+
+
 def _fixed_bytes(model: Model) -> int:
-    """What the file weighs without the weights and biases of layers, from the serialised skeleton."""
-    weights: set[str] = set()
-    for layer in model.layers:
-        weights.add(str(layer.weight_value.name))
-        bias = layer.bias_node or layer.node
-        weights.update(str(value.name) for value in bias.inputs[:3] if value is not None and is_constant(value))
-    graph_bytes = sum(_node_bytes(node) for node in model.graph)
+    """What the file weighs without the weights and biases of layers, from the serialised nodes."""
+    layered = [value for layer in model.layers for value in layer_constants(layer)]
+    names = {str(value.name) for value in layered}
+    nodes = sum(_node_bytes(node) for node in model.graph) - sum(len(str(value.name)) for value in layered)
     constants = sum(
         value.const_value.nbytes + len(name) + INITIALIZER_DESCRIPTOR_BYTES
         for name, value in model.graph.initializers.items()
-        if name not in weights and value.const_value is not None
+        if name not in names and value.const_value is not None
     )
-    return graph_bytes + constants
+    ends = [*model.graph.inputs, *model.graph.outputs]
+    interface = sum(len(str(value.name)) + TENSOR_DESCRIPTOR_BYTES + 6 * len(value.shape or ()) for value in ends)
+    return nodes + constants + interface + HEADER_BYTES
 
 
 def _node_bytes(node: ir.Node) -> int:
-    return len(ir.serde.serialize_node(strip_node(node)).SerializeToString()) + 3
-
-
-def strip_node(node: ir.Node) -> ir.Node:
-    """Remove exporter notes (stack traces, module paths) from a node; they double small files."""
-    node.metadata_props.clear()
-    node.doc_string = None
-    return node
+    """Length of the node in the file, without exporters' notes (stack traces, module paths)."""
+    proto = ir.to_proto(node)
+    del proto.metadata_props[:]
+    proto.doc_string = ""
+    return int(proto.ByteSize()) + 3
 
 
 def _notes(model: Model) -> list[str]:

@@ -1,0 +1,141 @@
+"""Everything the user can do, as data: name, text, key, tip, and when it is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Flag, auto
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QUndoStack
+
+from engine.numerics.schemes import WEIGHT_BITS
+from gui.naming import named
+from gui.theme import ThemeMode
+
+
+class Needs(Flag):
+    """What must be there before an action can be used."""
+
+    NOTHING = 0
+    MODEL = auto()
+    RESULTS = auto()
+    IDLE = auto()
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """One action."""
+
+    name: str
+    text: str
+    tip: str
+    keys: str = ""
+    needs: Needs = Needs.NOTHING
+
+
+class Actions(QObject):
+    """Creates the actions; the window connects them."""
+
+    def __init__(self, undo_stack: QUndoStack, parent: QObject) -> None:
+        super().__init__(parent)
+        self._owner = parent
+        self._needs: dict[str, Needs] = {}
+        self._actions: dict[str, QAction] = {}
+        for spec in (*self._step_specs(), *self._other_specs()):
+            self._add(spec)
+        self._add_undo(undo_stack)
+        self._add_bits()
+        self._add_themes()
+
+    def __getitem__(self, name: str) -> QAction:
+        return self._actions[name]
+
+    def all(self) -> Iterable[QAction]:
+        """Every action, in the order of creation."""
+        return self._actions.values()
+
+    def connect_all(self, handlers: dict[str, Callable[[], None]]) -> None:
+        """Connect each named action with what it does."""
+        for name, handler in handlers.items():
+            self._actions[name].triggered.connect(lambda _checked=False, handler=handler: handler())
+
+    def update(self, available: Needs) -> None:
+        """Enable what is possible now."""
+        for name, needs in self._needs.items():
+            self._actions[name].setEnabled(needs in available)
+
+    def _add(self, spec: ActionSpec) -> QAction:
+        action = named(QAction(spec.text, self._owner), spec.name)
+        action.setShortcut(QKeySequence(spec.keys))
+        keys = f" ({spec.keys})" if spec.keys else ""
+        action.setToolTip(spec.tip + keys)
+        action.setStatusTip(spec.tip)
+        self._actions[spec.name] = action
+        self._needs[spec.name] = spec.needs
+        return action
+
+    def _step_specs(self) -> tuple[ActionSpec, ...]:
+        model, idle = Needs.MODEL | Needs.IDLE, Needs.IDLE
+        results = Needs.MODEL | Needs.RESULTS | Needs.IDLE
+        tr = self.tr
+        return (
+            ActionSpec("action_open", tr("&Open…"), tr("Open an ONNX model"), "Ctrl+O", idle),
+            ActionSpec("action_data", tr("&Data…"), tr("Choose calibration and evaluation data"), "Ctrl+D", model),
+            ActionSpec("action_analyse", tr("&Analyse"), tr("Measure what every layer can bear"), "Ctrl+R", model),
+            ActionSpec(
+                "action_auto_assign", tr("Auto-a&ssign…"), tr("Choose bits for a wanted file size"), "Ctrl+B", model
+            ),
+            ActionSpec("action_convert", tr("&Convert…"), tr("Write the quantized model"), "Ctrl+Return", model),
+            ActionSpec("action_benchmark", tr("&Benchmark"), tr("Time float and results in turn"), "Ctrl+T", model),
+            ActionSpec("action_compare", tr("Co&mpare"), tr("Evaluate the results against float"), "Ctrl+M", results),
+            ActionSpec("action_export", tr("&Export…"), tr("Copy a result and its plan"), "Ctrl+E", results),
+        )
+
+    def _other_specs(self) -> tuple[ActionSpec, ...]:
+        tr = self.tr
+        return (
+            ActionSpec(
+                "action_open_sample",
+                tr("Open the &sample"),
+                tr("A small digit recogniser with its data"),
+                "",
+                Needs.IDLE,
+            ),
+            ActionSpec("action_cancel", tr("Cancel the &job"), tr("Stop what is running"), "Esc"),
+            ActionSpec("action_quit", tr("&Quit"), tr("Close Bitsmith"), "Ctrl+Q"),
+            ActionSpec("action_filter", tr("&Filter layers"), tr("Go to the filter"), "Ctrl+F", Needs.MODEL),
+            ActionSpec("action_lock", tr("&Lock or free"), tr("Selected layers keep their bits"), "L", Needs.MODEL),
+            ActionSpec("action_keys", tr("&Keys"), tr("Show all keys"), "F1"),
+            ActionSpec("action_about", tr("&About Bitsmith"), tr("Version and platform")),
+        )
+
+    def _add_undo(self, stack: QUndoStack) -> None:
+        for name, action, key in (
+            ("action_undo", stack.createUndoAction(self._owner, self.tr("&Undo")), QKeySequence.StandardKey.Undo),
+            ("action_redo", stack.createRedoAction(self._owner, self.tr("&Redo")), QKeySequence.StandardKey.Redo),
+        ):
+            action.setObjectName(name)
+            action.setShortcuts([*QKeySequence.keyBindings(key), QKeySequence("Ctrl+Y")][: 1 if "undo" in name else 3])
+            self._actions[name] = action
+
+    def _add_bits(self) -> None:
+        """Keys 1 to 5 work in the table only, so that digits can be typed elsewhere."""
+        for key, bits in enumerate(WEIGHT_BITS, start=1):
+            text = self.tr("Give {bits} bits").format(bits=bits)
+            tip = self.tr("Give the selected layers {bits} bits").format(bits=bits)
+            self._add(ActionSpec(f"action_bits_{bits}", text, tip, str(key), Needs.MODEL))
+        for name in ("action_lock", *(f"action_bits_{bits}" for bits in WEIGHT_BITS)):
+            self._actions[name].setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+
+    def _add_themes(self) -> None:
+        texts = {
+            ThemeMode.DARK: self.tr("&Dark"),
+            ThemeMode.LIGHT: self.tr("&Light"),
+            ThemeMode.SYSTEM: self.tr("&As the system"),
+        }
+        group = QActionGroup(self)
+        for mode, text in texts.items():
+            action = self._add(ActionSpec(f"action_theme_{mode}", text, self.tr("Colours of the window")))
+            action.setCheckable(True)
+            group.addAction(action)

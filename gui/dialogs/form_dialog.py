@@ -1,0 +1,61 @@
+"""What all dialogs share: a form, a place for a problem, and two buttons."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from gui.naming import named
+
+MINIMUM_WIDTH = 560
+
+
+class FormDialog(QDialog):
+    """A form over an accept button named by its verb. It is opened, never executed."""
+
+    def __init__(self, name: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setMinimumWidth(MINIMUM_WIDTH)
+        self.form = QFormLayout()
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.form.setVerticalSpacing(10)
+        self.form.setHorizontalSpacing(14)
+        self._problem = named(QLabel(wordWrap=True), "problem")
+        self._problem.setProperty("role", "problem")
+        self._problem.hide()
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.accept_button: QPushButton = self._buttons.addButton("", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.accept_button.setObjectName("accept_button")
+        self.accept_button.setDefault(True)
+        self._buttons.accepted.connect(self.submit)
+        self._buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(18, 16, 18, 14)
+        layout.setSpacing(12)
+        layout.addLayout(self.form)
+        layout.addStretch(1)
+        layout.addWidget(self._problem)
+        layout.addWidget(self._buttons)
+
+    def set_texts(self, title: str, accept: str) -> None:
+        """Name the dialog, and the verb on its button."""
+        self.setWindowTitle(title)
+        self.accept_button.setText(accept)
+
+    def submit(self) -> None:
+        """The accept button was pressed."""
+        self.accept()
+
+    def show_problem(self, text: str) -> None:
+        """Say what is wrong with the form, "" if nothing is; the dialog stays open."""
+        self._problem.setText(text)
+        self._problem.setVisible(bool(text))
+
+    def add_note(self, text: str) -> QLabel:
+        """Add a dim sentence over the whole width."""
+        note = QLabel(text, wordWrap=True)
+        note.setProperty("role", "dim")
+        self.form.addRow(note)
+        return note

@@ -1,0 +1,72 @@
+"""A line for a path with buttons that browse for a file or a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+from gui.naming import named
+
+
+class PathEdit(QWidget):
+    """The line and its buttons.
+
+    Signals:
+        changed(str): the text is another one.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self, name: str, title: str, file_filter: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self._title = title
+        self._file_filter = file_filter
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self.line = named(QLineEdit(), name)
+        self.line.setAccessibleName(title)
+        self.line.setMinimumWidth(300)
+        self.line.textChanged.connect(self.changed)
+        self._row.addWidget(self.line, 1)
+        self.setFocusProxy(self.line)
+
+    @property
+    def path(self) -> str:
+        """What stands in the line, without surrounding space; "" for nothing."""
+        return self.line.text().strip()
+
+    def set_path(self, path: str) -> None:
+        """Fill the line."""
+        self.line.setText(path)
+
+    def add_open_button(self) -> None:
+        """Offer to browse for an existing file."""
+        self._add_button(self.tr("File…"), "file", QFileDialog.FileMode.ExistingFile)
+
+    def add_folder_button(self) -> None:
+        """Offer to browse for a folder."""
+        self._add_button(self.tr("Folder…"), "folder", QFileDialog.FileMode.Directory)
+
+    def add_save_button(self) -> None:
+        """Offer to browse for a file to write."""
+        self._add_button(self.tr("Browse…"), "browse", QFileDialog.FileMode.AnyFile)
+
+    def _add_button(self, text: str, suffix: str, mode: QFileDialog.FileMode) -> None:
+        button = named(QPushButton(text, autoDefault=False), f"{self._name}_{suffix}")
+        button.setToolTip(self._title)
+        button.clicked.connect(lambda: self._browse(mode))
+        self._row.addWidget(button)
+
+    def _browse(self, mode: QFileDialog.FileMode) -> None:
+        start = Path(self.path).parent if self.path else Path.home()
+        dialog = QFileDialog(self, self._title, str(start), self._file_filter)
+        dialog.setFileMode(mode)
+        if mode == QFileDialog.FileMode.AnyFile:
+            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+            dialog.selectFile(Path(self.path).name)
+        dialog.fileSelected.connect(self.set_path)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()

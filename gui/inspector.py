@@ -1,0 +1,265 @@
+"""The panel of the selected layer: what it is, how it is quantized, what its weights look like."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QStandardItemModel
+from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from engine.numerics.schemes import WEIGHT_BITS, Granularity, Kernel, PerChannel, PerGroup, PerTensor, RangeMethod
+from engine.plan import LayerPlan
+from engine.sizes import stored_weight_bytes
+from engine.summary import LayerSummary
+from gui.histogram_feed import HistogramFeed
+from gui.histogram_plot import HistogramPlot
+from gui.naming import named
+from gui.plan_edits import (
+    GROUP_SIZES,
+    Candidate,
+    candidate_for_bits,
+    candidate_for_kernel,
+    candidate_for_scheme,
+    check,
+)
+from gui.session import Session
+from gui.theme import Theme
+from gui.units import NOTHING, format_bytes, format_count, format_db
+
+WIDTH = 336
+PLOT_HEIGHT = 150
+Builder = Callable[[object], Candidate]
+
+
+class Inspector(QScrollArea):
+    """Shows one layer; every edit is one undoable change of the plan."""
+
+    def __init__(self, session: Session, feed: HistogramFeed, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("inspector")
+        self._session = session
+        self._feed = feed
+        self._builders: dict[QComboBox, Builder] = {}
+        self._title = self._label("inspector_title", "title")
+        self._title.setWordWrap(True)
+        self._empty = self._label("inspector_empty", "dim")
+        self._empty.setText(self.tr("Select a layer to see and change how it is quantized."))
+        self._empty.setWordWrap(True)
+        self._weight = self._label("inspector_weight")
+        self._parameters = self._label("inspector_parameters")
+        self._macs = self._label("inspector_macs")
+        self._sqnr = self._label("inspector_sqnr")
+        self._stored = self._label("inspector_stored")
+        self._bits = self._box("inspector_bits", self.tr("Bits of the weights"), self._with_bits)
+        self._kernel = self._box("inspector_kernel", self.tr("How the layer is computed"), self._with_kernel)
+        self._granularity = self._box("inspector_granularity", self.tr("Who shares a scale"), self._with_granularity)
+        self._group = self._box("inspector_group_size", self.tr("Weights that share a scale"), self._with_granularity)
+        self._symmetric = self._box("inspector_symmetric", self.tr("Where the zero point is"), self._with_symmetric)
+        self._range = self._box("inspector_range", self.tr("How the clipping range is chosen"), self._with_range)
+        self._plot_title = self._label("inspector_plot_title", "section")
+        self._plot = HistogramPlot(theme, is_small=True, parent=self)
+        self._plot.setObjectName("inspector_histogram")
+        self._plot.setFixedHeight(PLOT_HEIGHT)
+        self._fill_boxes()
+        self._build_layout()
+        self._connect()
+        self._show()
+
+    # --- building ------------------------------------------------------------------------------
+
+    def _label(self, name: str, role: str = "") -> QLabel:
+        label = named(QLabel(), name)
+        label.setProperty("role", role)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        return label
+
+    def _box(self, name: str, tip: str, builder: Builder) -> QComboBox:
+        box = named(QComboBox(), name)
+        box.setAccessibleName(tip)
+        box.setToolTip(tip)
+        box.activated.connect(lambda _index: self._edit(box))
+        self._builders[box] = builder
+        return box
+
+    def _fill_boxes(self) -> None:
+        for bits in WEIGHT_BITS:
+            text = self.tr("{bits} bits, float") if bits > 8 else self.tr("{bits} bits")
+            self._bits.addItem(text.format(bits=bits), bits)
+        names = {
+            Kernel.FLOAT: self.tr("float (compute in float)"),
+            Kernel.QLINEAR: self.tr("qlinear (static INT8 compute)"),
+            Kernel.DYNAMIC: self.tr("dynamic (INT8, ranges at run time)"),
+            Kernel.NBITS: self.tr("nbits (stays packed in memory)"),
+        }
+        for kernel, text in names.items():
+            self._kernel.addItem(text, kernel)
+        self._granularity.addItem(self.tr("Per tensor"), PerTensor())
+        self._granularity.addItem(self.tr("Per channel"), PerChannel())
+        self._granularity.addItem(self.tr("Groups"), PerGroup())
+        for size in GROUP_SIZES:
+            self._group.addItem(self.tr("{size} weights").format(size=size), PerGroup(size))
+        self._symmetric.addItem(self.tr("Symmetric"), True)
+        self._symmetric.addItem(self.tr("Asymmetric"), False)
+        self._range.addItem(self.tr("Smallest error (MSE)"), RangeMethod.MSE)
+        self._range.addItem(self.tr("Full range (min–max)"), RangeMethod.MINMAX)
+
+    def _build_layout(self) -> None:
+        content = named(QWidget(), "inspector_content")
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(16, 14, 16, 14)
+        layout.setSpacing(10)
+        layout.addWidget(self._title)
+        layout.addWidget(self._empty)
+        self._details = named(QWidget(content), "inspector_details")
+        form = QFormLayout(self._details)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(7)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for text, field in self._rows():
+            label = QLabel(text)
+            label.setProperty("role", "dim")
+            label.setBuddy(field)
+            form.addRow(label, field)
+        layout.addWidget(self._details)
+        layout.addWidget(self._plot_title)
+        layout.addWidget(self._plot)
+        layout.addStretch(1)
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(WIDTH)
+
+    def _rows(self) -> Iterable[tuple[str, QWidget]]:
+        return (
+            (self.tr("Weight"), self._weight),
+            (self.tr("Parameters"), self._parameters),
+            (self.tr("MACs"), self._macs),
+            (self.tr("Bits"), self._bits),
+            (self.tr("Kernel"), self._kernel),
+            (self.tr("Scales"), self._granularity),
+            (self.tr("Group size"), self._group),
+            (self.tr("Zero point"), self._symmetric),
+            (self.tr("Range"), self._range),
+            (self.tr("Output SQNR"), self._sqnr),
+            (self.tr("Stored"), self._stored),
+        )
+
+    def _connect(self) -> None:
+        self._session.model_changed.connect(self._show)
+        self._session.selection_changed.connect(self._show)
+        self._session.plan_changed.connect(self._show)
+        self._session.sensitivity_changed.connect(self._show)
+        self._feed.histogram_changed.connect(self._show_histogram)
+
+    # --- showing -------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        layer = self._layer()
+        for widget in (self._details, self._plot, self._plot_title):
+            widget.setVisible(layer is not None)
+        self._empty.setVisible(layer is None)
+        self._title.setText(layer.title if layer else self.tr("No layer selected"))
+        if layer is not None:
+            self._show_layer(layer, self._choice(layer))
+
+    def _show_layer(self, layer: LayerSummary, choice: LayerPlan) -> None:
+        scheme = choice.weights
+        self._weight.setText(f"{layer.detail}  [{', '.join(map(str, layer.weight_shape))}]")
+        self._parameters.setText(f"{layer.parameters:,}")
+        self._macs.setText(
+            NOTHING if layer.macs is None else self.tr("{n} per sample").format(n=format_count(layer.macs))
+        )
+        self._sqnr.setText(self._describe_sqnr(layer, scheme.bits))
+        sizes = self.tr("{size}  (float {float_size})").format(
+            size=format_bytes(stored_weight_bytes(layer, choice)), float_size=format_bytes(layer.float_bytes)
+        )
+        self._stored.setText(sizes)
+        self._select(self._bits, scheme.bits)
+        self._select(self._kernel, choice.kernel)
+        is_group = isinstance(scheme.granularity, PerGroup)
+        self._select(self._granularity, PerGroup() if is_group else scheme.granularity)
+        self._select(self._group, scheme.granularity)
+        self._select(self._symmetric, scheme.symmetric)
+        self._select(self._range, scheme.range_method)
+        for box in (self._granularity, self._symmetric, self._range):
+            box.setEnabled(scheme.is_integer)
+        self._group.setEnabled(scheme.is_integer and is_group)
+        for box in self._builders:
+            self._offer(box)
+        self._plot_title.setText(self._plot_heading(scheme.bits))
+
+    def _describe_sqnr(self, layer: LayerSummary, bits: int) -> str:
+        row = self._session.rows.get(layer.name)
+        if bits == 32:
+            return self.tr("nothing lost")
+        value = row.sqnr_db.get(bits) if row else None
+        return self.tr("not measured") if value is None else self.tr("{db} dB").format(db=format_db(value))
+
+    def _plot_heading(self, bits: int) -> str:
+        return self.tr("Weights") if bits > 8 else self.tr("Weights and {bits}-bit grid").format(bits=bits)
+
+    def _show_histogram(self) -> None:
+        self._plot.show_histogram(self._feed.current)
+
+    def _select(self, box: QComboBox, value: object) -> None:
+        found = next((at for at in range(box.count()) if box.itemData(at) == value), -1)
+        box.setCurrentIndex(found)
+
+    def _offer(self, box: QComboBox) -> None:
+        """Enable the options that the layer can take; the others say why not."""
+        items = box.model()
+        assert isinstance(items, QStandardItemModel)
+        for at in range(box.count()):
+            candidate = self._builders[box](box.itemData(at))
+            items.item(at).setEnabled(candidate.plan is not None)
+            items.item(at).setToolTip(candidate.reason)
+
+    # --- editing -------------------------------------------------------------------------------
+
+    def _layer(self) -> LayerSummary | None:
+        return self._session.layer(self._session.selected)
+
+    def _choice(self, layer: LayerSummary) -> LayerPlan:
+        assert self._session.plan is not None
+        return self._session.plan.layer(layer.name)
+
+    def _edit(self, box: QComboBox) -> None:
+        candidate = self._builders[box](box.currentData())
+        if candidate.plan is None:
+            self._show()
+        else:
+            self._session.edit_layer(self._session.selected, candidate.plan, box.currentText())
+
+    def _with_bits(self, bits: object) -> Candidate:
+        layer, plan = self._layer(), self._session.plan
+        assert layer is not None
+        assert plan is not None
+        assert isinstance(bits, int)
+        if bits == plan.layer(layer.name).weights.bits:
+            return check(layer, plan.layer(layer.name))
+        return candidate_for_bits(layer, plan, bits)
+
+    def _with_kernel(self, kernel: object) -> Candidate:
+        layer, plan = self._layer(), self._session.plan
+        assert layer is not None
+        assert plan is not None
+        return candidate_for_kernel(layer, plan, Kernel(str(kernel)))
+
+    def _with_granularity(self, granularity: object) -> Candidate:
+        assert isinstance(granularity, Granularity)
+        return self._with_scheme("granularity", granularity)
+
+    def _with_symmetric(self, symmetric: object) -> Candidate:
+        return self._with_scheme("symmetric", symmetric)
+
+    def _with_range(self, method: object) -> Candidate:
+        return self._with_scheme("range_method", RangeMethod(str(method)))
+
+    def _with_scheme(self, field: str, value: object) -> Candidate:
+        layer = self._layer()
+        assert layer is not None
+        choice = self._choice(layer)
+        changes: dict[str, object] = {field: value}
+        return candidate_for_scheme(layer, choice, dataclasses.replace(choice.weights, **changes))  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""The layers × bits page: item model, painting, view and overview."""

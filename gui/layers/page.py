@@ -1,0 +1,112 @@
+"""The Layers × bits page: filter, order, legend, table and overview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from gui.layers.legend import Legend
+from gui.layers.model import LayersModel
+from gui.layers.order import LayerOrder, Order
+from gui.layers.overview import Overview
+from gui.layers.view import LayersView
+from gui.naming import named
+from gui.session import Session
+from gui.theme import Theme
+
+
+class LayersPage(QWidget):
+    """The heart of the window.
+
+    Signals:
+        skipped_locked(count): that many layers kept their bits because they are locked.
+    """
+
+    skipped_locked = Signal(int)
+
+    def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("layers_page")
+        self._session = session
+        self.model = LayersModel(session, self)
+        self.order = LayerOrder(self.model, self)
+        self.view = LayersView(self.order, theme, self)
+        self.overview = Overview(self.order, theme, self)
+        self.filter = named(QLineEdit(placeholderText=self.tr("Filter layers… (Ctrl+F)")), "filter")
+        self._nothing = named(QLabel(self.tr("No layer matches the filter.")), "no_match")
+        self._nothing.setProperty("role", "dim")
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._nothing.hide()
+        self._build_layout(theme)
+        self._connect()
+
+    def focus_filter(self) -> None:
+        """Put the cursor into the filter."""
+        self.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.filter.selectAll()
+
+    def assign(self, bits: int) -> None:
+        """Give the selected layers these bits."""
+        self._assign(self.view.selected_names(), bits)
+
+    def toggle_lock(self) -> None:
+        """Lock or free the selected layers."""
+        self._session.toggle_lock(self.view.selected_names())
+
+    def _build_layout(self, theme: Theme) -> None:
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setAccessibleName(self.tr("Filter layers"))
+        self.filter.setToolTip(self.tr("Show only layers whose name or operator contains this text"))
+        self.filter.setMaximumWidth(260)
+        bar = QHBoxLayout()
+        bar.addWidget(self.filter, 1)
+        bar.addWidget(self._build_sort_box())
+        bar.addStretch(1)
+        bar.addWidget(Legend(theme, self))
+        table = QHBoxLayout()
+        table.setSpacing(6)
+        table.addWidget(self.view, 1)
+        table.addWidget(self.overview)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 8, 8, 4)
+        layout.addLayout(bar)
+        layout.addWidget(self._nothing)
+        layout.addLayout(table, 1)
+
+    def _build_sort_box(self) -> QComboBox:
+        box = named(QComboBox(), "sort")
+        box.setAccessibleName(self.tr("Order of the layers"))
+        box.setToolTip(self.tr("Order of the layers"))
+        box.addItem(self.tr("Sort: graph order"), Order.GRAPH)
+        box.addItem(self.tr("Sort: most fragile first"), Order.SENSITIVITY)
+        box.addItem(self.tr("Sort: largest first"), Order.SIZE)
+        box.currentIndexChanged.connect(lambda: self.order.set_order(Order(box.currentData())))
+        return box
+
+    def _connect(self) -> None:
+        self.filter.textChanged.connect(self._on_filter_changed)
+        self.view.bits_requested.connect(self._assign)
+        self.view.lock_requested.connect(self._session.toggle_lock)
+        self.view.layer_selected.connect(self._session.select)
+        self._session.selection_changed.connect(self.view.show_layer)
+        self.overview.row_requested.connect(self._on_row_requested)
+        self._frame_timer = QTimer(self, singleShot=True, interval=0)
+        self._frame_timer.timeout.connect(lambda: self.overview.show_rows(*self.view.shown_rows()))
+        self.view.verticalScrollBar().valueChanged.connect(self._frame_timer.start)
+        self.view.verticalScrollBar().rangeChanged.connect(self._frame_timer.start)
+        for changed in (self.order.modelReset, self.order.rowsInserted, self.order.rowsRemoved):
+            changed.connect(self._frame_timer.start)
+
+    def _on_filter_changed(self, text: str) -> None:
+        self.order.setFilterFixedString(text)
+        self._nothing.setVisible(self.order.rowCount() == 0 and bool(text))
+
+    def _on_row_requested(self, row: int) -> None:
+        self._session.select(self.order.name_at(row))
+
+    def _assign(self, names: Sequence[str], bits: int) -> None:
+        locked = self._session.assign_bits(names, bits)
+        if locked:
+            self.skipped_locked.emit(locked)

@@ -1,0 +1,58 @@
+"""The three ways of telling the user something. The log keeps all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from gui.log_book import LogBook
+
+Icon = QMessageBox.Icon
+Button = QMessageBox.StandardButton
+
+
+class Notifier(QObject):
+    """Message boxes over one window; none of them blocks."""
+
+    def __init__(self, window: QWidget, log: LogBook) -> None:
+        super().__init__(window)
+        self._window = window
+        self._log = log
+
+    def error(self, text: str) -> None:
+        """Something failed: what, and what to do."""
+        self._show(Icon.Critical, self.tr("That did not work"), text)
+
+    def warning(self, text: str) -> None:
+        """It worked, but the user should know this."""
+        self._show(Icon.Warning, self.tr("Please note"), text)
+
+    def info(self, text: str) -> None:
+        """It is done."""
+        self._show(Icon.Information, self.tr("Done"), text)
+
+    def ask(self, text: str, accept: str, accepted: Callable[[], None]) -> None:
+        """Ask before something is lost; `accept` is the verb on the button."""
+        box = self._build(Icon.Question, self.tr("Please confirm"), text)
+        yes = box.addButton(accept, QMessageBox.ButtonRole.AcceptRole)
+        yes.setObjectName("accept_button")
+        box.addButton(Button.Cancel)
+        box.setDefaultButton(Button.Cancel)
+        yes.clicked.connect(accepted)
+        box.open()
+
+    def _show(self, icon: Icon, title: str, text: str) -> None:
+        self._log.add(text)
+        box = self._build(icon, title, text)
+        box.addButton(Button.Ok)
+        box.open()
+
+    def _build(self, icon: Icon, title: str, text: str) -> QMessageBox:
+        box = QMessageBox(icon, title, text, Button.NoButton, self._window)
+        box.setObjectName("message_box")
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        return box

@@ -1,0 +1,98 @@
+"""Changes of a plan that the window offers, as plain functions: plan in, plan out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.errors import PlanError
+from engine.numerics.schemes import ActivationMode, Kernel, PerGroup, PerTensor, WeightScheme
+from engine.plan import KERNEL_FOR_MODE, LayerPlan, Plan, choose_layer_plan, refuse_layer_plan
+from engine.summary import LayerSummary, ModelSummary
+
+GROUP_SIZES = (16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One option for one layer: its plan, or the reason why it cannot be chosen."""
+
+    plan: LayerPlan | None
+    reason: str = ""
+
+
+def changed_layers(before: Plan, after: Plan) -> frozenset[str]:
+    """The layers whose choices differ."""
+    names = before.layers.keys() | after.layers.keys()
+    return frozenset(name for name in names if before.layer(name) != after.layer(name))
+
+
+def with_activations(plan: Plan, model: ModelSummary, mode: ActivationMode) -> Plan:
+    """A plan with another activation default, in which unlocked integer layers get the kernel that goes with it."""
+    kernel = KERNEL_FOR_MODE[mode]
+    plan = dataclasses.replace(plan, defaults=dataclasses.replace(plan.defaults, activations=mode))
+    return plan.with_layers(
+        {
+            layer.name: _with_wanted_kernel(layer, plan.layer(layer.name), kernel)
+            for layer in model.layers
+            if plan.layer(layer.name).weights.is_integer and not plan.layer(layer.name).is_locked
+        }
+    )
+
+
+def _with_wanted_kernel(layer: LayerSummary, choice: LayerPlan, kernel: Kernel) -> LayerPlan:
+    wanted = dataclasses.replace(choice, kernel=kernel)
+    if refuse_layer_plan(layer, wanted) is None:
+        return wanted
+    return dataclasses.replace(choice, kernel=Kernel.FLOAT)
+
+
+def candidate_for_bits(layer: LayerSummary, plan: Plan, bits: int) -> Candidate:
+    """The layer in the plan's default scheme for these bits; its lock stays."""
+    choice = choose_layer_plan(layer, bits, plan.defaults)
+    return check(layer, dataclasses.replace(choice, is_locked=plan.layer(layer.name).is_locked))
+
+
+def candidate_for_kernel(layer: LayerSummary, plan: Plan, kernel: Kernel) -> Candidate:
+    """The layer on another kernel; nbits brings its groups along, any other kernel keeps the scheme."""
+    choice = plan.layer(layer.name)
+    scheme = choice.weights
+    if kernel == Kernel.NBITS and scheme.is_integer and not isinstance(scheme.granularity, PerGroup):
+        size = plan.defaults.group_size if plan.defaults.group_size in GROUP_SIZES else GROUP_SIZES[1]
+        scheme = dataclasses.replace(scheme, granularity=PerGroup(size))
+    return _build(layer, choice, scheme, kernel)
+
+
+def candidate_for_scheme(layer: LayerSummary, choice: LayerPlan, scheme: WeightScheme) -> Candidate:
+    """The layer with another weight scheme on the same kernel."""
+    return _build(layer, choice, scheme, choice.kernel)
+
+
+def _build(layer: LayerSummary, choice: LayerPlan, scheme: WeightScheme, kernel: Kernel) -> Candidate:
+    try:
+        return check(layer, dataclasses.replace(choice, weights=scheme, kernel=kernel))
+    except PlanError as error:
+        return Candidate(None, str(error))
+
+
+def check(layer: LayerSummary, choice: LayerPlan) -> Candidate:
+    """The choice, or why the layer refuses it."""
+    reason = refuse_layer_plan(layer, choice)
+    return Candidate(choice) if reason is None else Candidate(None, reason)
+
+
+def describe_scheme(choice: LayerPlan) -> str:
+    """The kernel as the table shows it, such as "qlinear g32"."""
+    granularity = choice.weights.granularity
+    if not choice.weights.is_integer:
+        return str(choice.kernel)
+    if isinstance(granularity, PerGroup):
+        return f"{choice.kernel} g{granularity.group_size}"
+    return f"{choice.kernel} tensor" if isinstance(granularity, PerTensor) else str(choice.kernel)
+
+
+def common_bits(plan: Plan, layers: Iterable[LayerSummary]) -> int | None:
+    """The bits that all layers share; None if they differ."""
+    found = {plan.layer(layer.name).weights.bits for layer in layers}
+    return found.pop() if len(found) == 1 else None

@@ -1,0 +1,247 @@
+"""The one place where the window's state lives; widgets show it and ask it to change."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from engine.jobs.requests import Benchmark, BenchmarkPoint, ConvertResult, DataChoice, Evaluation
+from engine.numerics.schemes import ActivationMode
+from engine.plan import LayerPlan, Plan, build_plan
+from engine.sensitivity.matrix import Sensitivity, SensitivityRow
+from engine.sizes import bits_per_weight
+from engine.summary import LayerSummary, ModelSummary
+from gui.figures import LiveFigures, compute_figures
+from gui.plan_edits import changed_layers, common_bits, with_activations
+from gui.results import LoadedData, ResultEntry
+
+STARTING_BITS = 8
+
+
+class Session(QObject):
+    """State of one opened model.
+
+    Signals:
+        model_changed: another model is open; everything else was reset before.
+        data_changed: calibration or evaluation data is another one.
+        plan_changed(frozenset[str]): the plan is another one; the names of the layers that differ.
+        sensitivity_changed(frozenset[str]): layers whose cells were measured or dropped.
+        results_changed: a result was added, evaluated or benchmarked.
+        selection_changed(str): the selected layer's name, "" for none.
+        figures_changed: the live figures were computed anew.
+    """
+
+    model_changed = Signal()
+    data_changed = Signal()
+    plan_changed = Signal(object)
+    sensitivity_changed = Signal(object)
+    results_changed = Signal()
+    selection_changed = Signal(str)
+    figures_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.undo_stack = QUndoStack(self)
+        self.model: ModelSummary | None = None
+        self.plan: Plan | None = None
+        self.data: LoadedData | None = None
+        self.rows: dict[str, SensitivityRow] = {}
+        self.results: tuple[ResultEntry, ...] = ()
+        self.baseline: BenchmarkPoint | None = None
+        self.figures: LiveFigures | None = None
+        self.selected = ""
+        self._sensitivity: Sensitivity | None = None
+
+    @property
+    def layers(self) -> tuple[LayerSummary, ...]:
+        """The layers of the open model, in graph order."""
+        return self.model.layers if self.model else ()
+
+    def layer(self, name: str) -> LayerSummary | None:
+        """One layer; None if the open model has none of that name."""
+        return self.model.layer_by_name.get(name) if self.model else None
+
+    def set_model(self, model: ModelSummary) -> None:
+        """Show another model: a fresh plan, no data, no measurements."""
+        self.model = model
+        self.plan = build_plan(model, STARTING_BITS)
+        self.data = None
+        self.rows = {}
+        self._sensitivity = None
+        self.results = ()
+        self.baseline = None
+        self.selected = model.layers[0].name if model.layers else ""
+        self.undo_stack.clear()
+        self._compute_figures()
+        self.model_changed.emit()
+        self.data_changed.emit()
+        self.results_changed.emit()
+        self.selection_changed.emit(self.selected)
+
+    def set_data(self, data: LoadedData | None) -> None:
+        """Use other data; what was measured on the old data is dropped."""
+        is_same = data is not None and self.data is not None and data.calibration == self.data.calibration
+        self.data = data
+        if not is_same:
+            self.clear_sensitivity()
+        self.data_changed.emit()
+
+    def select(self, name: str) -> None:
+        """Select one layer, "" for none."""
+        if name != self.selected:
+            self.selected = name
+            self.selection_changed.emit(name)
+
+    # --- plan ---------------------------------------------------------------------------------
+
+    def change_plan(self, plan: Plan, text: str) -> None:
+        """Replace the plan as one undoable step; a plan that is equal changes nothing."""
+        if self.plan is None or plan == self.plan:
+            return
+        self.undo_stack.push(_PlanCommand(self, self.plan, plan, text))
+
+    def assign_bits(self, names: Sequence[str], bits: int) -> int:
+        """Give the unlocked ones of these layers `bits`; returns how many were locked."""
+        if self.plan is None:
+            return 0
+        layers = [layer for name in names if (layer := self.layer(name))]
+        free = [layer for layer in layers if not self.plan.layer(layer.name).is_locked]
+        changing = [layer for layer in free if self.plan.layer(layer.name).weights.bits != bits]
+        if changing:
+            old = common_bits(self.plan, changing)
+            what = changing[0].title if len(changing) == 1 else self.tr("%n layers", "", len(changing))
+            was = str(old) if old is not None else self.tr("mixed")
+            text = self.tr("{what} {old} → {new} bits").format(what=what, old=was, new=bits)
+            self.change_plan(self.plan.with_bits(changing, bits), text)
+        return len(layers) - len(free)
+
+    def toggle_lock(self, names: Sequence[str]) -> None:
+        """Lock these layers, or free them if all of them are locked."""
+        if self.plan is None or not names:
+            return
+        locking = not all(self.plan.layer(name).is_locked for name in names)
+        first = self.layer(names[0])
+        what = first.title if len(names) == 1 and first else self.tr("%n layers", "", len(names))
+        text = self.tr("lock {what}") if locking else self.tr("unlock {what}")
+        self.change_plan(self.plan.with_lock(names, locked=locking), text.format(what=what))
+
+    def edit_layer(self, name: str, choice: LayerPlan, what: str) -> None:
+        """Replace one layer's choices; `what` says which, for the undo menu."""
+        layer = self.layer(name)
+        if self.plan is not None and layer is not None:
+            self.change_plan(self.plan.with_layers({name: choice}), f"{layer.title} {what}")
+
+    def set_activations(self, mode: ActivationMode) -> None:
+        """Change how activations are treated, in all unlocked integer layers."""
+        if self.plan is not None and self.model is not None and mode != self.plan.defaults.activations:
+            plan = with_activations(self.plan, self.model, mode)
+            self.change_plan(plan, self.tr("activations {mode}").format(mode=mode))
+
+    def show_plan(self, plan: Plan) -> None:
+        """Called by the undo stack only: make `plan` the current one and tell everybody."""
+        assert self.plan is not None
+        changed = changed_layers(self.plan, plan)
+        self.plan = plan
+        self._compute_figures()
+        self.plan_changed.emit(changed)
+
+    # --- measurements --------------------------------------------------------------------------
+
+    @property
+    def measured_fraction(self) -> float:
+        """Share of the layers with measured cells, 0…1."""
+        return len(self.rows) / len(self.layers) if self.layers else 0.0
+
+    def clear_sensitivity(self) -> None:
+        """Drop all cells, before another analysis."""
+        names = frozenset(self.rows)
+        self.rows = {}
+        self._sensitivity = None
+        self._announce_cells(names)
+
+    def add_row(self, row: SensitivityRow) -> None:
+        """Show the cells of one layer that has just been measured."""
+        self.rows[row.layer] = row
+        self._announce_cells(frozenset((row.layer,)))
+
+    def set_sensitivity(self, sensitivity: Sensitivity) -> None:
+        """Take over a finished analysis."""
+        self._sensitivity = sensitivity
+        self.rows = dict(sensitivity.rows)
+        self._announce_cells(frozenset(self.rows))
+
+    def sensitivity(self) -> Sensitivity | None:
+        """The finished matrix; None while there is none."""
+        return self._sensitivity
+
+    def _announce_cells(self, names: Iterable[str]) -> None:
+        changed = frozenset(names)
+        if changed:
+            self._compute_figures()
+            self.sensitivity_changed.emit(changed)
+
+    # --- results -------------------------------------------------------------------------------
+
+    def add_result(self, converted: ConvertResult, plan: Plan) -> None:
+        """Keep a conversion; older ones stay."""
+        if self.model is not None:
+            entry = ResultEntry(converted, plan, bits_per_weight(self.model, plan))
+            self.results = (*self.results, entry)
+            self.results_changed.emit()
+
+    def set_evaluation(self, output: str, evaluation: Evaluation) -> None:
+        """Keep what was measured on one result."""
+        self.results = tuple(
+            dataclasses.replace(entry, evaluation=evaluation) if entry.converted.output == output else entry
+            for entry in self.results
+        )
+        self.results_changed.emit()
+
+    def set_benchmark(self, benchmark: Benchmark) -> None:
+        """Keep the figures of a benchmark: the first point is the float model."""
+        for point in benchmark.points:
+            self.add_benchmark_point(point)
+
+    def add_benchmark_point(self, point: BenchmarkPoint) -> None:
+        """Keep one model's figures, also while the benchmark is still running."""
+        if self.model is not None and point.path == self.model.path:
+            self.baseline = point
+        self.results = tuple(
+            dataclasses.replace(entry, benchmark=point) if entry.converted.output == point.path else entry
+            for entry in self.results
+        )
+        self.results_changed.emit()
+
+    @property
+    def pending_results(self) -> tuple[ResultEntry, ...]:
+        """Results that have not been evaluated on the current data."""
+        return tuple(entry for entry in self.results if entry.evaluation is None)
+
+    @property
+    def evaluation_data(self) -> DataChoice | None:
+        """Data to evaluate on, if any was given."""
+        return self.data.evaluation if self.data else None
+
+    def _compute_figures(self) -> None:
+        if self.model is not None and self.plan is not None:
+            self.figures = compute_figures(self.model, self.plan, self.rows)
+        self.figures_changed.emit()
+
+
+class _PlanCommand(QUndoCommand):
+    """One change of the plan."""
+
+    def __init__(self, session: Session, before: Plan, after: Plan, text: str) -> None:
+        super().__init__(text)
+        self._session = session
+        self._before = before
+        self._after = after
+
+    def undo(self) -> None:
+        self._session.show_plan(self._before)
+
+    def redo(self) -> None:
+        self._session.show_plan(self._after)

@@ -1,0 +1,67 @@
+"""What is remembered between two starts: theme, recent files, folders, window geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
+
+MAX_RECENT = 8
+
+
+class Settings:
+    """Declared settings over QSettings; nothing else in the window touches QSettings."""
+
+    def __init__(self) -> None:
+        self._store = QSettings("Bitsmith", "Bitsmith")
+
+    @property
+    def theme(self) -> str:
+        """dark, light or system."""
+        return str(self._store.value("theme", "system"))
+
+    @theme.setter
+    def theme(self, value: str) -> None:
+        self._store.setValue("theme", str(value))
+
+    @property
+    def recent_models(self) -> list[str]:
+        """Existing model files, the last opened first."""
+        stored = self._store.value("recent_models", [])
+        paths = [stored] if isinstance(stored, str) else list(stored) if isinstance(stored, list) else []
+        return [str(path) for path in paths if Path(str(path)).is_file()]
+
+    def add_recent_model(self, path: str) -> None:
+        """Put `path` first among the recent files."""
+        others = [known for known in self.recent_models if known != path]
+        self._store.setValue("recent_models", [path, *others][:MAX_RECENT])
+
+    @property
+    def results_folder(self) -> Path:
+        """Where converted models go unless the user says otherwise."""
+        documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        default = Path(documents or Path.home()) / "Bitsmith"
+        return Path(str(self._store.value("results_folder", str(default))))
+
+    @results_folder.setter
+    def results_folder(self, value: Path) -> None:
+        self._store.setValue("results_folder", str(value))
+
+    @property
+    def open_folder(self) -> str:
+        """Where the last file was opened."""
+        return str(self._store.value("open_folder", str(Path.home())))
+
+    @open_folder.setter
+    def open_folder(self, value: str) -> None:
+        self._store.setValue("open_folder", value)
+
+    @property
+    def geometry(self) -> QByteArray:
+        """Window geometry; empty at the first start."""
+        value = self._store.value("geometry", QByteArray())
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    @geometry.setter
+    def geometry(self, value: QByteArray) -> None:
+        self._store.setValue("geometry", value)

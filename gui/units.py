@@ -1,0 +1,71 @@
+"""How figures are written: digits that mean something, and always a unit."""
+
+from __future__ import annotations
+
+import math
+
+MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+NOTHING = "\N{EN DASH}"
+INFINITY = "\N{INFINITY}"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def format_bytes(count: int) -> str:
+    """12 B, 3.4 kB, 6.60 MB: decimal units, three digits."""
+    if count < 1000:
+        return f"{count} B"
+    value, unit = count / 1e3, "kB"
+    for larger in ("MB", "GB"):
+        if value >= 999.5:
+            value, unit = value / 1e3, larger
+    return f"{_three_digits(value)} {unit}"
+
+
+def format_count(count: int) -> str:
+    """37 k, 1.18 M."""
+    if count < 1000:
+        return str(count)
+    value, unit = (count / 1e3, "k") if count < 999_500 else (count / 1e6, "M") if count < 1e9 else (count / 1e9, "G")
+    return f"{value:.0f} {unit}" if unit == "k" and value >= 10 else f"{_three_digits(value)} {unit}"
+
+
+def format_ratio(ratio: float) -> str:
+    """7.1×."""
+    return f"{ratio:.1f}{TIMES}" if ratio < 100 else f"{ratio:.0f}{TIMES}"
+
+
+def format_db(value: float | None, *, digits: int = 1) -> str:
+    """21.8, ∞ where nothing is lost, – if it is not known."""
+    if value is None:
+        return NOTHING
+    if math.isinf(value):
+        return INFINITY if value > 0 else MINUS + INFINITY
+    return format_signed(value, digits) if value < 0 else f"{value:.{digits}f}"
+
+
+def format_signed(value: float, digits: int) -> str:
+    """With a real minus sign and without a plus."""
+    text = f"{abs(value):.{digits}f}"
+    return MINUS + text if value < 0 and float(text) != 0 else text
+
+
+def format_delta(value: float, digits: int = 2) -> str:
+    """+0.30, −1.20, 0.00."""
+    text = format_signed(value, digits)
+    return f"+{text}" if value > 0 and float(f"{value:.{digits}f}") != 0 else text
+
+
+def format_ms(value: float) -> str:
+    """A latency in milliseconds, three digits."""
+    return f"{value:.3f}" if value < 1 else _three_digits(value)
+
+
+def format_time(seconds: float) -> str:
+    """0:18, 1:02:05."""
+    whole = max(0, round(seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"

@@ -1,0 +1,247 @@
+"""One method per step of the loop: each starts a job and puts what comes back into the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from engine.jobs.requests import (
+    AllocateRequest,
+    AllocateResult,
+    AnalyzeRequest,
+    Benchmark,
+    BenchmarkPoint,
+    BenchmarkRequest,
+    ConvertRequest,
+    ConvertResult,
+    DataChoice,
+    DataRequest,
+    DataSummary,
+    EvaluateRequest,
+    Evaluation,
+    OpenRequest,
+    Request,
+)
+from engine.sensitivity.matrix import Sensitivity, SensitivityRow
+from engine.summary import ModelSummary
+from gui.job_runner import Job, JobRunner
+from gui.notify import Notifier
+from gui.results import LoadedData, WantedData
+from gui.session import Session
+from gui.settings import Settings
+from gui.units import format_bytes, format_db
+
+ANALYSIS_SAMPLES = 64
+
+
+class Workflow(QObject):
+    """What the actions of the window do.
+
+    Signals:
+        data_loaded: the data that was asked for fits the model and is in use.
+        data_refused(str): it does not; the sentence says why.
+        converted, compared, benchmarked: the step was completed.
+    """
+
+    data_loaded = Signal()
+    data_refused = Signal(str)
+    converted = Signal()
+    compared = Signal()
+    benchmarked = Signal()
+
+    def __init__(self, session: Session, runner: JobRunner, notifier: Notifier, settings: Settings) -> None:
+        super().__init__(notifier)
+        self._session = session
+        self._runner = runner
+        self._notifier = notifier
+        self._settings = settings
+        self._afterwards: Callable[[], None] | None = None
+        runner.job_finished.connect(self._on_job_finished)
+
+    # --- model and data ------------------------------------------------------------------------
+
+    def open_model(self, path: str, data: WantedData | None = None) -> None:
+        """Open a model, and load its data afterwards if some is given."""
+
+        def opened(model: ModelSummary) -> None:
+            self._session.set_model(model)
+            self._settings.add_recent_model(path)
+            if data is not None:
+                self._afterwards = lambda: self.load_data(data)
+
+        title = self.tr("Open {name}").format(name=Path(path).name)
+        self._run(OpenRequest(str(Path(path).absolute())), title, opened)
+
+    def load_data(self, wanted: WantedData) -> None:
+        """Check calibration data, then evaluation data; both are in use once both fit."""
+
+        def checked(summary: DataSummary) -> None:
+            if wanted.evaluation is None:
+                self._take_data(wanted, summary, None)
+            else:
+                self._afterwards = lambda: self._load_evaluation(wanted, summary)
+
+        self._check_data(wanted.calibration, self.tr("Check calibration data"), checked)
+
+    def _load_evaluation(self, wanted: WantedData, calibration: DataSummary) -> None:
+        assert wanted.evaluation is not None
+
+        def checked(summary: DataSummary) -> None:
+            self._take_data(wanted, calibration, summary)
+
+        self._check_data(wanted.evaluation, self.tr("Check evaluation data"), checked)
+
+    def _check_data(self, choice: DataChoice, title: str, checked: Callable[[Any], None]) -> None:
+        model = self._session.model
+        if model is not None:
+            self._run(DataRequest(model.path, choice), title, checked, failed=self.data_refused.emit)
+
+    def _take_data(self, wanted: WantedData, found: DataSummary, evaluation: DataSummary | None) -> None:
+        samples = min(wanted.samples, found.samples)
+        self._session.set_data(LoadedData(wanted.calibration, found, wanted.evaluation, evaluation, samples))
+        self.data_loaded.emit()
+
+    # --- choose bits ---------------------------------------------------------------------------
+
+    def analyse(self) -> None:
+        """Measure every layer at every bit width; rows appear as they are finished."""
+        session = self._session
+        if session.model is None or session.data is None or session.plan is None:
+            return
+        session.clear_sensitivity()
+        request = AnalyzeRequest(
+            session.model.path,
+            session.data.calibration,
+            session.plan,
+            samples=min(ANALYSIS_SAMPLES, session.data.samples),
+        )
+
+        def row_ready(payload: object) -> None:
+            if isinstance(payload, SensitivityRow):
+                session.add_row(payload)
+
+        def analysed(sensitivity: Sensitivity) -> None:
+            session.set_sensitivity(sensitivity)
+
+        self._run(request, self.tr("Sensitivity analysis"), analysed, row_ready)
+
+    def allocate(self, size_ratio: float) -> None:
+        """Choose bits for a file of `size_ratio` times the float size; one undoable step."""
+        session = self._session
+        sensitivity = session.sensitivity()
+        if session.model is None or session.plan is None or sensitivity is None:
+            return
+
+        def allocated(result: AllocateResult) -> None:
+            text = self.tr("auto-assign {percent} % of the size").format(percent=round(size_ratio * 100))
+            session.change_plan(result.plan, text)
+
+        request = AllocateRequest(session.model, sensitivity, session.plan, size_ratio)
+        self._run(request, self.tr("Auto-assign"), allocated)
+
+    def assign_uniform(self, bits: int) -> None:
+        """Give all unlocked layers the same bits."""
+        self._session.assign_bits([layer.name for layer in self._session.layers], bits)
+
+    # --- convert and compare -------------------------------------------------------------------
+
+    def convert(self, output: Path, samples: int) -> None:
+        """Convert with the current plan into a new file."""
+        session = self._session
+        if session.model is None or session.plan is None:
+            return
+        plan = session.plan
+        request = ConvertRequest(
+            session.model.path,
+            plan,
+            str(output),
+            data=session.data.calibration if session.data else None,
+            samples=samples,
+        )
+
+        def done(result: ConvertResult) -> None:
+            session.add_result(result, plan)
+            self._tell_converted(result)
+            self.converted.emit()
+
+        self._run(request, self.tr("Convert to {name}").format(name=output.name), done)
+
+    def _tell_converted(self, result: ConvertResult) -> None:
+        text = self.tr("{name} is {size}, {ratio:.1f}× smaller than the float file.").format(
+            name=Path(result.output).name,
+            size=format_bytes(result.file_bytes),
+            ratio=result.source_bytes / max(result.file_bytes, 1),
+        )
+        if result.sqnr_db is not None:
+            text += " " + self.tr("Its outputs have {db} dB SQNR against float.").format(db=format_db(result.sqnr_db))
+        if result.is_degraded or result.warnings:
+            self._notifier.warning("\n".join((text, *result.warnings)))
+        else:
+            self._notifier.info(text)
+
+    def compare(self) -> None:
+        """Evaluate every result that has not been evaluated, one after the other."""
+        session = self._session
+        data = session.evaluation_data
+        if session.model is None or data is None:
+            return
+        if not session.pending_results:
+            self.compared.emit()
+            return
+        entry = session.pending_results[0]
+
+        def evaluated(evaluation: Evaluation) -> None:
+            session.set_evaluation(entry.converted.output, evaluation)
+            self._afterwards = self.compare
+
+        request = EvaluateRequest(entry.converted.output, data, reference=session.model.path)
+        self._run(request, self.tr("Evaluate {name}").format(name=entry.name), evaluated)
+
+    def benchmark(self, threads: int) -> None:
+        """Time the float model and all results."""
+        session = self._session
+        if session.model is None:
+            return
+        models = (session.model.path, *(entry.converted.output for entry in session.results))
+        data = session.evaluation_data or (session.data.calibration if session.data else None)
+
+        def point_ready(payload: object) -> None:
+            if isinstance(payload, BenchmarkPoint):
+                session.add_benchmark_point(payload)
+
+        def done(result: Benchmark) -> None:
+            session.set_benchmark(result)
+            self.benchmarked.emit()
+
+        request = BenchmarkRequest(models, data, threads=threads)
+        self._run(request, self.tr("Benchmark"), done, point_ready)
+
+    # --- jobs ----------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        request: Request,
+        title: str,
+        succeeded: Callable[[Any], None],
+        partial_ready: Callable[[object], None] | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Start a job; while another one runs this does nothing, as the actions are disabled then."""
+        if self._runner.is_busy:
+            return
+        job = self._runner.create(request, title)
+        job.succeeded.connect(succeeded)
+        job.failed.connect(failed or self._notifier.error)
+        if partial_ready is not None:
+            job.partial_ready.connect(partial_ready)
+        self._runner.start(job)
+
+    @Slot(object)
+    def _on_job_finished(self, job: Job) -> None:
+        """Go on with the next part of a step; a job that failed or was cancelled has none."""
+        afterwards, self._afterwards = self._afterwards, None
+        if afterwards is not None:
+            afterwards()

@@ -1,0 +1,243 @@
+"""The commands on the bundled sample, with the real engine: the loop as a user would type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from engine.cli.program import run_program
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Shell:
+    """Runs command lines in this process, in a folder of their own."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def json(self, *arguments: object) -> Any:
+        """Run with --json; the document on standard output."""
+        status = run_program([*map(str, arguments), "--json"])
+        captured = self._capsys.readouterr()
+        assert status == 0, captured.err
+        return json.loads(captured.out)
+
+    def refusal(self, *arguments: object) -> str:
+        """Run something that fails; the one line on standard error."""
+        status = run_program([*map(str, arguments)])
+        captured = self._capsys.readouterr()
+        assert status == 1, captured.err
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1
+        assert captured.err.startswith("bitsmith: ")
+        assert "Bitsmith has a bug" not in captured.err
+        return captured.err
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    return Shell(capsys)
+
+
+@pytest.fixture
+def sensitivity(shell: Shell, sample_model: Path, sample_calibration_data: Path) -> Path:
+    shell.json("analyze", sample_model, "--data", sample_calibration_data, "--samples", 16, "-o", "sensitivity.json")
+    return Path("sensitivity.json")
+
+
+def test_that_inspect_lists_the_layers(shell: Shell, sample_model: Path) -> None:
+    document = shell.json("inspect", sample_model)
+    assert document["opset"] == 17
+    assert document["file_bytes"] == sample_model.stat().st_size
+    assert document["parameters"] == sum(layer["parameters"] for layer in document["layers"])
+    assert len(document["layers"]) == 12
+    stem = document["layers"][0]
+    assert (stem["name"], stem["op"], stem["weight_shape"]) == ("stem.conv", "Conv", [32, 1, 3, 3])
+    assert stem["macs"] == 8 * 8 * 32 * 9
+    assert {"name", "op", "weight_shape", "parameters", "macs"} <= set(stem)
+
+
+def test_that_a_calibration_serves_a_conversion(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path
+) -> None:
+    calibrated = shell.json(
+        "calibrate", sample_model, "--data", sample_calibration_data, "--samples", 32, "-o", "digits.calib"
+    )
+    assert calibrated["samples"] == 32
+    assert Path("digits.calib").is_file()
+    document = shell.json("convert", sample_model, "--calibration", "digits.calib", "-o", "int8.onnx")
+    assert document["file_bytes"] == Path("int8.onnx").stat().st_size
+    assert document["file_bytes"] == pytest.approx(document["predicted_bytes"], rel=0.02)
+    assert {layer["bits"] for layer in document["layers"]} == {8}
+    assert all(layer["is_integer"] for layer in document["layers"])
+
+
+def test_that_the_analysis_is_a_matrix_of_layers_and_bits(shell: Shell, sensitivity: Path) -> None:
+    document = json.loads(sensitivity.read_text())
+    assert len(document["layers"]) == 12
+    for cells in document["layers"].values():
+        assert set(cells) == {"16", "8", "4", "2"}
+        assert cells["8"]["sqnr_db"] > cells["4"]["sqnr_db"] > cells["2"]["sqnr_db"]
+
+
+def test_that_an_allocated_plan_meets_its_budget_and_converts(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path, sensitivity: Path
+) -> None:
+    document = shell.json(
+        "allocate", sample_model, "--sensitivity", sensitivity, "--size-ratio", 0.22, "--lock", "head.fc",
+        "-o", "plan.json",
+    )  # fmt: skip
+    assert document["predicted_bytes"] <= 0.22 * sample_model.stat().st_size
+    locked = [layer for layer in document["layers"] if layer["locked"]]
+    assert [(layer["name"], layer["bits"]) for layer in locked] == [("head.fc", 8)]
+    converted = shell.json(
+        "convert", sample_model, "--plan", "plan.json", "--data", sample_calibration_data, "--samples", 32,
+        "-o", "mixed.onnx",
+    )  # fmt: skip
+    assert converted["file_bytes"] == pytest.approx(document["predicted_bytes"], rel=0.02)
+    assert {layer["name"]: layer["bits"] for layer in converted["layers"]} == {
+        layer["name"]: layer["bits"] for layer in document["layers"]
+    }
+
+
+def test_that_layer_overrides_win_and_the_saved_plan_gives_the_same_bytes(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path
+) -> None:
+    data = ("--data", sample_calibration_data, "--samples", 32)
+    document = shell.json(
+        "convert", sample_model, "--weights", 4, "--layer", "head.*=8", "--layer", "stem.*=32", *data,
+        "-o", "a.onnx", "--save-plan", "plan.json",
+    )  # fmt: skip
+    bits = {layer["name"]: layer["bits"] for layer in document["layers"]}
+    assert (bits["stem.conv"], bits["block2.conv1"], bits["head.conv"], bits["head.fc"]) == (32, 4, 8, 8)
+    shell.json("convert", sample_model, "--plan", "plan.json", *data, "-o", "b.onnx")
+    assert Path("a.onnx").read_bytes() == Path("b.onnx").read_bytes()
+
+
+def test_that_a_conversion_is_evaluated_and_benchmarked(
+    shell: Shell, sample_model: Path, sample_test_data: Path
+) -> None:
+    shell.json("convert", sample_model, "--activations", "dynamic8", "-o", "dynamic.onnx")
+    document = shell.json(
+        "evaluate", "dynamic.onnx", "--reference", sample_model, "--data", sample_test_data, "--samples", 200
+    )
+    assert document["samples"] == 200
+    assert document["top1"] > 95
+    assert document["reference_top1"] > 95
+    assert document["agreement"] > 97
+    assert document["sqnr_db"] > 15
+    timed = shell.json("benchmark", sample_model, "dynamic.onnx", "--seconds", 0.2)
+    assert [model["path"] for model in timed["models"]] == [str(sample_model), "dynamic.onnx"]
+    assert timed["models"][0]["speedup"] == 1.0
+    assert set(timed["models"][1]["latency_ms"]) == {"p50", "p90", "p99"}
+
+
+def test_that_the_demo_tells_the_whole_loop(
+    sample_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.cli.demo.BENCHMARK_SECONDS", 0.1)
+    folder = tmp_path / "demo"
+    assert run_program(["demo", "--output", str(folder), "--no-pictures"]) == 0
+    text = capsys.readouterr().out
+    for word in ("Open", "Calibrate", "Analyse", "Allocate", "Convert", "top-1", "speed-up"):
+        assert word in text
+    for label in ("int8", "int4", "mixed"):
+        assert (folder / f"digits-{label}.onnx").is_file()
+        assert (folder / f"digits-{label}.plan.json").is_file()
+    document = json.loads((folder / "demo.json").read_text())
+    assert document["float_bytes"] == sample_model.stat().st_size
+    assert [result["label"] for result in document["results"]] == ["int8", "int4", "mixed"]
+    assert all(result["evaluate"]["top1"] > 90 for result in document["results"])
+    assert not list(folder.glob("*.bitsmith-tmp"))
+
+
+class TestBadInput:
+    """Each gives one sentence and exit 1, and leaves no file."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_is_written(self, shell: Shell, tmp_path: Path) -> Any:
+        yield
+        assert not (tmp_path / "out.onnx").exists()
+        assert not list(tmp_path.rglob("*.bitsmith-tmp"))
+
+    def test_that_models_that_are_none_are_refused(self, shell: Shell, sample_model: Path, tmp_path: Path) -> None:
+        (tmp_path / "folder.onnx").mkdir()
+        (tmp_path / "empty.onnx").write_bytes(b"")
+        (tmp_path / "text.onnx").write_text("this is no model, but a few words of text\n" * 20)
+        (tmp_path / "truncated.onnx").write_bytes(sample_model.read_bytes()[:200_000])
+        for name in ("missing", "folder", "empty", "text", "truncated"):
+            assert f"{name}.onnx" in shell.refusal("inspect", f"{name}.onnx")
+
+    def test_that_a_model_without_its_external_data_is_refused(
+        self, shell: Shell, sample_model: Path, tmp_path: Path
+    ) -> None:
+        model = onnx.load(str(sample_model))
+        onnx.save_model(model, str(tmp_path / "external.onnx"), save_as_external_data=True, location="weights.bin")
+        (tmp_path / "weights.bin").unlink()
+        assert "weights.bin" in shell.refusal("convert", "external.onnx", "--activations", "float", "-o", "out.onnx")
+
+    def test_that_a_model_with_nothing_to_quantize_is_refused(self, shell: Shell) -> None:
+        node = onnx.helper.make_node("Relu", ["x"], ["y"])
+        values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 4]) for name in "xy"]
+        graph = onnx.helper.make_graph([node], "relu", values[:1], values[1:])
+        opset = onnx.helper.make_opsetid("", 17)
+        onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), "relu.onnx")
+        assert "relu.onnx" in shell.refusal("convert", "relu.onnx", "--activations", "float", "-o", "out.onnx")
+
+    def test_that_data_that_does_not_fit_is_refused(self, shell: Shell, sample_model: Path, tmp_path: Path) -> None:
+        good = np.zeros((4, 1, 8, 8), np.float32)
+        broken = good.copy()
+        broken[2, 0, 3, 3] = np.nan
+        wrong = {
+            "names": {"labels": np.zeros(4, np.int64)},
+            "shape": {"images": np.zeros((4, 1, 9, 9), np.float32)},
+            "dtype": {"images": np.array(["a", "b"])},
+            "nan": {"images": broken},
+            "none": {"images": good[:0]},
+        }
+        for name, arrays in wrong.items():
+            np.savez(tmp_path / f"{name}.npz", **arrays)
+            message = shell.refusal("convert", sample_model, "--data", f"{name}.npz", "-o", "out.onnx")
+            assert f"{name}.npz" in message
+        assert "missing.npz" in shell.refusal("convert", sample_model, "--data", "missing.npz", "-o", "out.onnx")
+
+    def test_that_a_static_conversion_without_samples_says_what_to_give(self, shell: Shell, sample_model: Path) -> None:
+        assert "--data" in shell.refusal("convert", sample_model, "-o", "out.onnx")
+
+    def test_that_output_paths_that_cannot_be_are_refused(
+        self, shell: Shell, sample_model: Path, tmp_path: Path
+    ) -> None:
+        copy = tmp_path / "net.onnx"
+        copy.write_bytes(sample_model.read_bytes())
+        (tmp_path / "folder").mkdir()
+        for output in ("missing/out.onnx", "folder", "net.onnx"):
+            message = shell.refusal("convert", "net.onnx", "--activations", "float", "-o", output)
+            assert output.split("/", maxsplit=1)[0] in message
+        assert copy.read_bytes() == sample_model.read_bytes()
+
+    def test_that_a_plan_for_another_model_is_refused(self, shell: Shell, sample_model: Path, tmp_path: Path) -> None:
+        shell.json("convert", sample_model, "--activations", "float", "-o", "first.onnx", "--save-plan", "plan.json")
+        document = json.loads(Path("plan.json").read_text())
+        document["model"]["sha256"] = "0" * 64
+        Path("other.json").write_text(json.dumps(document))
+        assert "another model" in shell.refusal("convert", sample_model, "--plan", "other.json", "-o", "out.onnx")
+        Path("broken.json").write_text("{")
+        assert "broken.json" in shell.refusal("convert", sample_model, "--plan", "broken.json", "-o", "out.onnx")
+
+    def test_that_a_pattern_that_matches_nothing_is_refused(self, shell: Shell, sample_model: Path) -> None:
+        message = shell.refusal("convert", sample_model, "--layer", "haed.*=8", "-o", "out.onnx")
+        assert "'haed.*'" in message
+
+    def test_that_a_budget_out_of_reach_is_refused(self, shell: Shell, sample_model: Path, sensitivity: Path) -> None:
+        message = shell.refusal(
+            "allocate", sample_model, "--sensitivity", sensitivity, "--size-ratio", 0.001, "-o", "plan.json"
+        )
+        assert "%" in message or "MB" in message or "0." in message
+        assert not Path("plan.json").exists()
