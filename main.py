@@ -11,6 +11,7 @@ import argparse
 import ctypes
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -111,6 +112,8 @@ def open_window(arguments: Sequence[str]) -> int:
         model, data = str(sample.model), str(sample.test_data)
     from gui.app import run_window
 
+    # Qt's event loop runs no Python while it waits, so Ctrl+C would go unheard.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     return run_window(model, data)
 
 

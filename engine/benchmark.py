@@ -162,7 +162,7 @@ def _ensure_valid(request: BenchmarkRequest) -> None:
 def _load(name: str, request: BenchmarkRequest, context: JobContext) -> _Contender:
     path = Path(name)
     context.report(0, _PROGRESS_STEPS, f"Loading {path.name}")
-    session = Session(path, threads=request.threads)
+    session = Session(path, threads=request.threads, is_spinning=False)
     fixed = fixed_batch_of(session.inputs)
     if fixed is not None and fixed != request.batch:
         raise DataError(f"{path.name} takes batches of exactly {fixed}, not {request.batch}. Set the batch to {fixed}.")

@@ -75,7 +75,7 @@ def _measure_here(model: Path, threads: int, names: list[str]) -> int:
         feeds = {name: arrays[f"arr_{index}"] for index, name in enumerate(names)}
     process = psutil.Process()
     before = int(process.memory_info().rss)
-    session = Session(model, threads=threads)
+    session = Session(model, threads=threads, is_spinning=False)
     for _ in range(RUNS):
         session.run(feeds)
     return max(0, int(process.memory_info().rss) - before)

@@ -78,6 +78,8 @@ class Inspector(QScrollArea):
     def _box(self, name: str, tip: str, builder: Builder) -> QComboBox:
         box = named(QComboBox(), name)
         box.setAccessibleName(tip)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(10)
         box.setToolTip(tip)
         box.activated.connect(lambda _index: self._edit(box))
         self._builders[box] = builder

@@ -6,7 +6,16 @@ import time
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction, QFontDatabase
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gui.elided_label import ElidedLabel
 from gui.job_runner import Job, JobRunner
@@ -52,6 +61,8 @@ class JobPanel(QWidget):
         self._text.setFixedHeight(LOG_HEIGHT)
         self._text.hide()
         self._log_button.toggled.connect(self._text.setVisible)
+        for button in (self._cancel_button, self._log_button):
+            button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         row = QHBoxLayout()
         row.setSpacing(12)
         row.addWidget(self._name)

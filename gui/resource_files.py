@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
-APP_ICON = RESOURCES / "icons" / "bitsmith.svg"
+ICONS = RESOURCES / "icons"
+APP_ICON = ICONS / "bitsmith.svg"
 _SAMPLE = RESOURCES / "sample"
 
 

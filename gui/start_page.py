@@ -13,6 +13,7 @@ from gui.settings import Settings
 
 WIDTH = 560
 SHOWN_RECENT = 5
+DROP_HEIGHT = 84
 
 
 class StartPage(QWidget):
@@ -89,6 +90,7 @@ class StartPage(QWidget):
     def _build_drop_hint(self) -> QLabel:
         hint = named(QLabel(self.tr("…or drop an .onnx file anywhere in this window")), "drop_hint")
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        hint.setMinimumHeight(DROP_HEIGHT)
         return hint
 
     def _build_recent(self, path: str, name: str) -> QPushButton:

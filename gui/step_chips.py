@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from gui.naming import named
@@ -25,7 +26,7 @@ class StepChips(QWidget):
         names = ("model", "data", "sensitivity", "convert", "compare")
         self._chips = {name: named(QLabel(), f"step_{name}") for name in names}
         for chip in self._chips.values():
-            layout.addWidget(chip)
+            layout.addWidget(chip, 0, Qt.AlignmentFlag.AlignVCenter)
         for changed in (
             session.model_changed,
             session.data_changed,

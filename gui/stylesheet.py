@@ -6,6 +6,8 @@ import dataclasses
 from string import Template
 from typing import TYPE_CHECKING
 
+from gui.resource_files import ICONS
+
 if TYPE_CHECKING:
     from gui.theme import Palette
 
@@ -29,9 +31,9 @@ QToolBar QToolButton:disabled { color: $text_disabled; }
 QToolBar QToolButton[next_step="true"] { background: $accent; color: $on_accent; }
 QToolBar QToolButton[next_step="true"]:hover { background: $accent_hover; }
 QToolBar QToolButton[next_step="true"]:disabled { background: $field; color: $text_disabled; }
-QLabel[chip="todo"] { color: $text_dim; border: 1px solid $line; border-radius: 11px; padding: 2px 10px; }
-QLabel[chip="done"] { color: $good; border: 1px solid $good_line; border-radius: 11px; padding: 2px 10px; }
-QLabel[chip="active"] { color: $caution; border: 1px solid $caution_line; border-radius: 11px; padding: 2px 10px; }
+QLabel[chip="todo"] { color: $text_dim; border: 1px solid $line; border-radius: 12px; padding: 3px 10px; }
+QLabel[chip="done"] { color: $good; border: 1px solid $good_line; border-radius: 12px; padding: 3px 10px; }
+QLabel[chip="active"] { color: $caution; border: 1px solid $caution_line; border-radius: 12px; padding: 3px 10px; }
 QLabel[role="title"] { font-size: 14px; font-weight: 600; color: $text; }
 QLabel[role="big_title"] { font-size: 26px; font-weight: 600; color: $text; }
 QLabel[role="section"] { font-weight: 600; color: $text; }
@@ -51,7 +53,13 @@ QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox { background: $field; color: $tex
     border-radius: 5px; padding: 4px 8px; min-height: 20px; selection-background-color: $accent; }
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus, QPushButton:focus { border-color: $accent; }
 QLineEdit:disabled, QSpinBox:disabled, QComboBox:disabled { color: $text_disabled; }
-QComboBox::drop-down { border: none; width: 20px; }
+QComboBox::drop-down { border: none; width: 22px; }
+QComboBox::down-arrow { image: url($icons/chevron_$name.svg); width: 10px; height: 10px; }
+QSpinBox::up-button, QSpinBox::down-button { subcontrol-origin: border; border: none; width: 20px; }
+QSpinBox::up-button { subcontrol-position: top right; }
+QSpinBox::down-button { subcontrol-position: bottom right; }
+QSpinBox::up-arrow { image: url($icons/chevron_up_$name.svg); width: 9px; height: 9px; }
+QSpinBox::down-arrow { image: url($icons/chevron_$name.svg); width: 9px; height: 9px; }
 QComboBox QAbstractItemView { background: $panel; color: $text; border: 1px solid $line;
     selection-background-color: $selection; selection-color: $text; outline: none; }
 QPushButton { background: $field; color: $text; border: 1px solid $line; border-radius: 5px; padding: 5px 14px;
@@ -67,6 +75,13 @@ QPushButton[link="true"] { text-align: left; background: transparent; border: no
 QPushButton[link="true"]:hover { background: $hover; }
 QPushButton[link="true"]:focus { border: 1px solid $accent; padding: 5px 7px; }
 QCheckBox, QRadioButton { color: $text; spacing: 7px; }
+QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid $text_disabled; border-radius: 4px;
+    background: $field; }
+QRadioButton::indicator { width: 12px; height: 12px; border: 1px solid $text_disabled; border-radius: 7px;
+    background: $field; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url($icons/check.svg); }
+QRadioButton::indicator:checked { background: $accent; border: 3px solid $field; outline: none; width: 8px; height: 8px; }
+QCheckBox::indicator:focus, QRadioButton::indicator:focus { border-color: $accent; }
 QCheckBox:disabled, QRadioButton:disabled { color: $text_disabled; }
 QGroupBox { border: 1px solid $line; border-radius: 6px; margin-top: 18px; padding: 8px; color: $text; }
 QGroupBox::title { subcontrol-origin: margin; left: 2px; top: 0px; font-weight: 600; }
@@ -106,4 +121,4 @@ QSplitter::handle:horizontal { width: 1px; }
 def build_stylesheet(colors: Palette) -> str:
     """The style sheet in these colours."""
     names = {item.name: getattr(colors, item.name) for item in dataclasses.fields(colors)}
-    return TEMPLATE.substitute(names)
+    return TEMPLATE.substitute(names, icons=ICONS.as_posix())

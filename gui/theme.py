@@ -29,6 +29,7 @@ class ThemeMode(StrEnum):
 class Palette:
     """Named colours of one theme, as #rrggbb; text on `window`, `panel` and `field` has contrast ≥ 4.5."""
 
+    name: str
     window: str
     panel: str
     field: str
@@ -60,6 +61,7 @@ class Palette:
 
 
 DARK = Palette(
+    name="dark",
     window="#12161d", panel="#151b23", field="#1b222c", line="#2a333f",
     text="#e3e9f0", text_dim="#93a1b1", text_disabled="#5b6775",
     accent="#2f6fb5", accent_hover="#3b80c9", on_accent="#ffffff", selection="#1d3246", hover="#202a36",
@@ -71,6 +73,7 @@ DARK = Palette(
 )  # fmt: skip
 
 LIGHT = Palette(
+    name="light",
     window="#f5f7fa", panel="#ffffff", field="#ffffff", line="#d3dae2",
     text="#17202b", text_dim="#566373", text_disabled="#9aa5b1",
     accent="#1f62ad", accent_hover="#2a72c3", on_accent="#ffffff", selection="#d6e6f7", hover="#e8eef5",

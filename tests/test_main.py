@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -123,8 +124,13 @@ class TestPreflight:
     def test_that_offscreen_with_options_needs_no_display(self) -> None:
         assert main.find_obstacle({"QT_QPA_PLATFORM": "offscreen:configfile=screen.json"}) is None
 
-    def test_that_a_wayland_socket_needs_no_x11(self, tmp_path: Path) -> None:
-        assert main.find_obstacle({"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": str(tmp_path)}) is not None
+    def test_that_a_wayland_socket_needs_no_x11(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        environment = {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": str(tmp_path)}
+        assert "DISPLAY is not set" in str(main.find_obstacle(environment))
+        monkeypatch.chdir(tmp_path)  # a socket's path is short
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind("wayland-0")
+            assert main.find_obstacle(environment) is None
 
 
 def test_that_missing_libraries_name_their_debian_packages_once() -> None:

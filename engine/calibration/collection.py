@@ -39,7 +39,7 @@ def calibrate(model: Model, dataset: Dataset, samples: int, context: JobContext)
     with ThreadPoolExecutor(max_workers=2) as pool:
 
         def visit(values: dict[str, npt.NDArray[Any]]) -> None:
-            jobs = [pool.submit(statistics[name].update, value) for name, value in values.items()]
+            jobs = [pool.submit(statistics[name].update, value) for name, value in values.items() if value.size]
             for job in jobs:
                 job.result()
 
@@ -76,7 +76,7 @@ def visit_activations(
         values = session.run(batch.inputs, context)
         tensors = dict(zip(fetched, values, strict=False)) if fetched else {}
         tensors |= {name: batch.inputs[name] for name in names if name in graph_inputs}
-        visit({name: value for name, value in tensors.items() if value.dtype == np.float32})
+        visit(tensors)
         seen += len(batch)
         context.report(seen, total, f"{what}: sample {seen} of {total}")
     return seen

@@ -6,11 +6,14 @@ pipe as small picklable tuples, so a worker that crashes is an end of file here,
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import shutil
+import sys
 import threading
 import time
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any

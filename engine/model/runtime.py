@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ class Session:
         *,
         threads: int = 0,
         is_optimized: bool = True,
+        is_spinning: bool = True,
         optimized_model_path: Path | None = None,
     ) -> None:
         """Load `model`, a path or a serialised ModelProto.
@@ -43,14 +43,17 @@ class Session:
         Args:
             threads: intra-op threads; 0 means all cores.
             is_optimized: run ONNX Runtime's graph optimisations, or the graph exactly as written.
+            is_spinning: let idle threads of the pool wait actively; off where sessions are timed in turn.
             optimized_model_path: where ONNX Runtime writes the optimised graph.
 
         Raises:
             ModelError: ONNX Runtime refuses the model.
         """
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        if not is_spinning:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         level = ort.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_ALL if is_optimized else level.ORT_DISABLE_ALL
         if optimized_model_path is not None:

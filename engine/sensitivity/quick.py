@@ -92,5 +92,6 @@ def _measure_row(model: Model, moments: InputMoments, plan: Plan, bits: Sequence
     for width in bits:
         choice = choose_layer_plan(summary, width, plan.defaults)
         stored[width] = stored_weight_bytes(summary, choice)
-        sqnr_db[width] = moments.sqnr_db(matrix, fake_quantize_layer(matrix, summary, choice)) if moments.rows else 0.0
+        if moments.rows:
+            sqnr_db[width] = moments.sqnr_db(matrix, fake_quantize_layer(matrix, summary, choice))
     return SensitivityRow(layer.name, sqnr_db, stored)

@@ -93,7 +93,7 @@ class LayersPage(QWidget):
         self._session.selection_changed.connect(self.view.show_layer)
         self.overview.row_requested.connect(self._on_row_requested)
         self._frame_timer = QTimer(self, singleShot=True, interval=0)
-        self._frame_timer.timeout.connect(lambda: self.overview.show_rows(*self.view.shown_rows()))
+        self._frame_timer.timeout.connect(self._frame_rows)
         self.view.verticalScrollBar().valueChanged.connect(self._frame_timer.start)
         self.view.verticalScrollBar().rangeChanged.connect(self._frame_timer.start)
         for changed in (self.order.modelReset, self.order.rowsInserted, self.order.rowsRemoved):
@@ -102,6 +102,12 @@ class LayersPage(QWidget):
     def _on_filter_changed(self, text: str) -> None:
         self.order.setFilterFixedString(text)
         self._nothing.setVisible(self.order.rowCount() == 0 and bool(text))
+
+    def _frame_rows(self) -> None:
+        """Where the table is; with all rows in sight there is nothing to overlook."""
+        first, last = self.view.shown_rows()
+        self.overview.setVisible(last - first + 1 < self.order.rowCount())
+        self.overview.show_rows(first, last)
 
     def _on_row_requested(self, row: int) -> None:
         self._session.select(self.order.name_at(row))

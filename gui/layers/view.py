@@ -15,6 +15,7 @@ from gui.theme import Theme
 ROW_HEIGHT = 27
 WIDTHS = {Column.WEIGHTS: 138, Column.LOCK: 30, Column.KERNEL: 104, Column.SIZE: 84}
 BIT_CELL_WIDTH = 58
+OPERATOR_WIDTH = 152
 
 
 class LayersView(QTableView):
@@ -78,7 +79,7 @@ class LayersView(QTableView):
         header.setMinimumSectionSize(24)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)
-        self.setColumnWidth(Column.OPERATOR, 120)
+        self.setColumnWidth(Column.OPERATOR, OPERATOR_WIDTH)
         for column, width in WIDTHS.items():
             self.setColumnWidth(column, width)
         bit_cells = BitCellDelegate(self._theme, self)
