@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from engine.jobs.requests import BenchmarkPoint
 from gui.naming import named
 from gui.result_table import Cell, ResultModel, TableColumn, Tone, build_result_view
 from gui.session import Session
+from gui.spin_box import SpinBox
 from gui.theme import Theme
 from gui.units import format_bytes, format_ms, format_ratio
 
@@ -33,7 +34,7 @@ class BenchmarkPage(QWidget):
         self._view = build_result_view(self.model, "benchmark_table", self)
         self._view.setAccessibleName(self.tr("Latency and throughput"))
         self._view.setMinimumHeight(TABLE_HEIGHT)
-        self._threads = named(QSpinBox(minimum=1, maximum=max(os.cpu_count() or 1, 1)), "threads")
+        self._threads = named(SpinBox(1, max(os.cpu_count() or 1, 1)), "threads")
         self._threads.setAccessibleName(self.tr("Threads"))
         self._threads.setToolTip(self.tr("Threads that ONNX Runtime may use for one call"))
         self._hint = named(QLabel(), "benchmark_hint")
@@ -53,10 +54,11 @@ class BenchmarkPage(QWidget):
         plot = pg.PlotWidget(self)
         plot.setObjectName("latency_plot")
         plot.setAccessibleName(self.tr("Distribution of the latencies"))
-        plot.setFixedHeight(PLOT_HEIGHT)
+        plot.setMinimumHeight(PLOT_HEIGHT)
         item = plot.getPlotItem()
         item.setMenuEnabled(False)
         item.hideButtons()
+        item.getAxis("bottom").enableAutoSIPrefix(False)
         item.setLabel("bottom", self.tr("latency, ms"))
         item.setLabel("left", self.tr("share of calls, %"))
         item.addLegend(offset=(-10, -10))
@@ -79,8 +81,8 @@ class BenchmarkPage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 8)
         layout.addLayout(bar)
-        layout.addWidget(self._view, 1)
-        layout.addWidget(self._plot)
+        layout.addWidget(self._view, 2)
+        layout.addWidget(self._plot, 3)
 
     def _build_columns(self) -> list[TableColumn]:
         return [
@@ -168,9 +170,9 @@ class BenchmarkPage(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        """Up to the slowest P99, so that one outlier does not squeeze the curves."""
+        """So far to the right that rare outliers do not squeeze the curves."""
         points = [point for row in range(self._count_rows()) if (point := self._point(row))]
         if points:
-            slowest = max(point.latency_ms["p99"] for point in points)
+            slowest = max(min(point.latency_ms["p99"], 1.5 * point.latency_ms["p90"]) for point in points)
             self._plot.setXRange(0, slowest * 1.1, padding=0)
             self._plot.setYRange(0, 102, padding=0)

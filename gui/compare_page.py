@@ -36,7 +36,7 @@ class ComparePage(QWidget):
         self._hint = named(QLabel(), "compare_hint")
         self._hint.setProperty("role", "dim")
         self._hint.setWordWrap(True)
-        self._sizes = self._build_plot("size_bars", self.tr("file size, MB"))
+        self._sizes = self._build_plot("size_bars", self.tr("File size"))
         self._quality = self._build_plot("quality_bars", self.tr("SQNR against float, dB"))
         self._build_layout(compare)
         session.results_changed.connect(self._show)
@@ -45,7 +45,7 @@ class ComparePage(QWidget):
         self._show()
 
     def _build_layout(self, compare: QAction) -> None:
-        button = named(QPushButton(compare.text()), "compare_button")
+        button = named(QPushButton(compare.text().replace("&", "")), "compare_button")
         button.setProperty("primary", True)
         button.setToolTip(compare.toolTip())
         button.setEnabled(compare.isEnabled())
@@ -60,17 +60,18 @@ class ComparePage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 8)
         layout.addLayout(bar)
-        layout.addWidget(self._view, 1)
-        layout.addLayout(plots)
+        layout.addWidget(self._view, 2)
+        layout.addLayout(plots, 3)
 
     def _build_plot(self, name: str, label: str) -> pg.PlotWidget:
         plot = pg.PlotWidget(self)
         plot.setObjectName(name)
         plot.setAccessibleName(label)
-        plot.setFixedHeight(PLOT_HEIGHT)
+        plot.setMinimumHeight(PLOT_HEIGHT)
         item = plot.getPlotItem()
         item.setMenuEnabled(False)
         item.hideButtons()
+        item.getAxis("left").enableAutoSIPrefix(False)
         item.setLabel("left", label)
         plot.getViewBox().setMouseEnabled(False, False)
         return plot
@@ -181,7 +182,7 @@ class ComparePage(QWidget):
             return self.tr("No evaluation data. Add some with Data, then compare.")
         pending = len(self._session.pending_results)
         if pending:
-            return self.tr("%n result(s) not evaluated yet.", "", pending)
+            return self.tr("{n} of {total} results not evaluated yet.").format(n=pending, total=len(results))
         return self.tr("All results are evaluated. They stay until another model is opened.")
 
     def _show_bars(self) -> None:
@@ -193,19 +194,21 @@ class ComparePage(QWidget):
             return
         names = [self.tr("float"), *(Path(entry.name).stem for entry in results)]
         sizes = [model.file_bytes, *(entry.converted.file_bytes for entry in results)]
-        self._draw_bars(self._sizes, names, [size / 1e6 for size in sizes])
+        scale, unit = (1e6, "MB") if max(sizes) >= 1e6 else (1e3, "kB")
+        self._sizes.getPlotItem().setLabel("left", self.tr("file size, {unit}").format(unit=unit))
+        self._draw_bars(self._sizes, names, [size / scale for size in sizes], first_color=0)
         measured = [entry for entry in results if entry.sqnr_db is not None]
         names = [Path(entry.name).stem for entry in measured]
-        self._draw_bars(self._quality, names, [min(entry.sqnr_db or 0.0, 100.0) for entry in measured])
+        self._draw_bars(self._quality, names, [min(entry.sqnr_db or 0.0, 100.0) for entry in measured], first_color=1)
 
-    def _draw_bars(self, plot: pg.PlotWidget, names: list[str], values: list[float]) -> None:
+    def _draw_bars(self, plot: pg.PlotWidget, names: list[str], values: list[float], *, first_color: int) -> None:
         item = plot.getPlotItem()
         item.clear()
         plot.setBackground(self._theme.color("window"))
         for axis in ("bottom", "left"):
             item.getAxis(axis).setPen(self._theme.color("line"))
             item.getAxis(axis).setTextPen(self._theme.color("text_dim"))
-        brushes = [pg.mkBrush(self._theme.series_color(at)) for at in range(len(values))]
+        brushes = [pg.mkBrush(self._theme.series_color(first_color + at)) for at in range(len(values))]
         item.addItem(
             pg.BarGraphItem(x=range(len(values)), height=values, width=0.55, brushes=brushes, pen=pg.mkPen(None))
         )

@@ -14,6 +14,9 @@ from gui.theme import Theme
 MAX_GRID_LINES = 64
 """Finer grids would be a solid area; the clip range alone is drawn then."""
 
+MAX_RANGE_SHARE = 3.0
+"""A grid that is so much wider than the weights is left out of sight, rather than the weights."""
+
 
 class HistogramPlot(pg.PlotWidget):  # type: ignore[misc]
     """Shows one `WeightHistogram`."""
@@ -79,7 +82,8 @@ class HistogramPlot(pg.PlotWidget):  # type: ignore[misc]
 
     def _fit(self, found: WeightHistogram, top: float) -> None:
         left, right = found.edges[0], found.edges[-1]
-        if found.grid:
+        is_near = found.range_max - found.range_min <= MAX_RANGE_SHARE * (right - left)
+        if found.grid and is_near:
             left, right = min(left, found.range_min), max(right, found.range_max)
         self.setXRange(left, right, padding=0.03)
         self.setYRange(0, top * 1.05, padding=0)

@@ -28,7 +28,7 @@ from gui.session import Session
 from gui.theme import Theme
 from gui.units import NOTHING, format_bytes, format_count, format_db
 
-WIDTH = 336
+WIDTH = 316
 PLOT_HEIGHT = 150
 Builder = Callable[[object], Candidate]
 
@@ -80,6 +80,7 @@ class Inspector(QScrollArea):
         box.setAccessibleName(tip)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setMinimumContentsLength(10)
+        box.setPlaceholderText(NOTHING)
         box.setToolTip(tip)
         box.activated.connect(lambda _index: self._edit(box))
         self._builders[box] = builder
@@ -90,10 +91,10 @@ class Inspector(QScrollArea):
             text = self.tr("{bits} bits, float") if bits > 8 else self.tr("{bits} bits")
             self._bits.addItem(text.format(bits=bits), bits)
         names = {
-            Kernel.FLOAT: self.tr("float (compute in float)"),
-            Kernel.QLINEAR: self.tr("qlinear (static INT8 compute)"),
-            Kernel.DYNAMIC: self.tr("dynamic (INT8, ranges at run time)"),
-            Kernel.NBITS: self.tr("nbits (stays packed in memory)"),
+            Kernel.FLOAT: self.tr("float"),
+            Kernel.QLINEAR: self.tr("qlinear: static INT8"),
+            Kernel.DYNAMIC: self.tr("dynamic INT8"),
+            Kernel.NBITS: self.tr("nbits: packed in memory"),
         }
         for kernel, text in names.items():
             self._kernel.addItem(text, kernel)

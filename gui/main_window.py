@@ -52,7 +52,7 @@ from gui.theme import Theme, ThemeMode
 from gui.workflow import Workflow
 
 START_SIZE = (1360, 860)
-MINIMUM_SIZE = (1000, 620)
+MINIMUM_SIZE = (1180, 640)
 SAMPLE_CALIBRATION = 128
 
 
@@ -248,7 +248,9 @@ class MainWindow(QMainWindow):
             return "action_data"
         if session.sensitivity() is None and not session.results:
             return "action_analyse"
-        return "action_convert" if not session.results else "action_benchmark"
+        if not session.results:
+            return "action_convert"
+        return "action_benchmark" if session.baseline is None else "action_export"
 
     def _on_model_changed(self) -> None:
         model = self.session.model
@@ -262,7 +264,7 @@ class MainWindow(QMainWindow):
             self.log.add(note)
 
     def _on_skipped_locked(self, count: int) -> None:
-        self.log.add(self.tr("%n locked layer(s) kept their bits.", "", count))
+        self.log.add(self.tr("Locked layers that kept their bits: {n}").format(n=count))
 
     def _on_crashed(self, report: str) -> None:
         self.log.add(report)

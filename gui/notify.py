@@ -33,6 +33,10 @@ class Notifier(QObject):
         """It is done."""
         self._show(Icon.Information, self.tr("Done"), text)
 
+    def note(self, text: str) -> None:
+        """Worth keeping, not worth an interruption: the log only."""
+        self._log.add(text)
+
     def ask(self, text: str, accept: str, accepted: Callable[[], None]) -> None:
         """Ask before something is lost; `accept` is the verb on the button."""
         box = self._build(Icon.Question, self.tr("Please confirm"), text)

@@ -148,7 +148,7 @@ class _Photographer(QObject):
             session.change_plan(plan, name)
             count = len(session.results)
             window.workflow.convert(self._work / f"{name}.onnx", 128)
-            yield lambda count=count: len(session.results) > count and self._is_idle()
+            yield self._has_results(count + 1)
             yield self._settled()
             self._close_dialogs()
         self._trigger("action_compare")
@@ -171,6 +171,9 @@ class _Photographer(QObject):
 
     def _is_idle(self) -> bool:
         return not self._window.runner.is_busy
+
+    def _has_results(self, count: int) -> Condition:
+        return lambda: len(self._window.session.results) >= count and self._is_idle()
 
     def _settled(self) -> Condition:
         """A moment for layouts, repaints and the histogram of the selected layer."""

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 from gui.naming import named
 from gui.session import Session
 
-MAX_NAME = 24
+MAX_NAME = 16
 
 
 class StepChips(QWidget):

@@ -24,7 +24,7 @@ QMenu::item:selected { background: $selection; }
 QMenu::item:disabled { color: $text_disabled; }
 QMenu::separator { height: 1px; background: $line; margin: 4px 6px; }
 QToolBar { background: $panel; border: none; border-bottom: 1px solid $line; padding: 6px 8px; spacing: 2px; }
-QToolBar QToolButton { color: $text; font-weight: 600; padding: 7px 12px; border-radius: 6px; border: none; }
+QToolBar QToolButton { color: $text; font-weight: 600; padding: 7px 9px; border-radius: 6px; border: none; }
 QToolBar QToolButton:hover { background: $hover; }
 QToolBar QToolButton:pressed { background: $selection; }
 QToolBar QToolButton:disabled { color: $text_disabled; }
@@ -80,7 +80,7 @@ QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid $text_disabl
 QRadioButton::indicator { width: 12px; height: 12px; border: 1px solid $text_disabled; border-radius: 7px;
     background: $field; }
 QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url($icons/check.svg); }
-QRadioButton::indicator:checked { background: $accent; border: 3px solid $field; outline: none; width: 8px; height: 8px; }
+QRadioButton::indicator:checked { background: $accent; border-color: $accent; }
 QCheckBox::indicator:focus, QRadioButton::indicator:focus { border-color: $accent; }
 QCheckBox:disabled, QRadioButton:disabled { color: $text_disabled; }
 QGroupBox { border: 1px solid $line; border-radius: 6px; margin-top: 18px; padding: 8px; color: $text; }

@@ -180,7 +180,7 @@ class Workflow(QObject):
         if result.is_degraded or result.warnings:
             self._notifier.warning("\n".join((text, *result.warnings)))
         else:
-            self._notifier.info(text)
+            self._notifier.note(text)
 
     def compare(self) -> None:
         """Evaluate every result that has not been evaluated, one after the other."""

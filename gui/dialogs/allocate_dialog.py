@@ -50,10 +50,12 @@ class AllocateDialog(FormDialog):
             )
         )
         row = QHBoxLayout()
+        row.setSpacing(12)
         row.addWidget(self._slider, 1)
         row.addWidget(self._target)
         self.form.addRow(self.tr("File size"), row)
         uniform = QHBoxLayout()
+        uniform.setSpacing(8)
         for bits in (8, 4):
             button = named(QPushButton(self.tr("All {bits} bits").format(bits=bits)), f"uniform_{bits}")
             button.setAutoDefault(False)

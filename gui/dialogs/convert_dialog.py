@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QWidget
 
 from engine.numerics.schemes import ActivationMode
 from gui.dialogs.data_dialog import MAX_SAMPLES
@@ -13,6 +13,7 @@ from gui.dialogs.form_dialog import FormDialog
 from gui.dialogs.path_edit import PathEdit
 from gui.naming import named
 from gui.session import Session
+from gui.spin_box import SpinBox
 from gui.units import format_bytes, format_ratio
 
 
@@ -35,7 +36,7 @@ class ConvertDialog(FormDialog):
         self._output.add_save_button()
         self._output.set_path(str(output))
         self._activations = named(QComboBox(), "activations")
-        self._samples = named(QSpinBox(minimum=1, maximum=MAX_SAMPLES), "convert_samples")
+        self._samples = named(SpinBox(1, MAX_SAMPLES), "convert_samples")
         self._summary = named(QLabel(wordWrap=True), "convert_summary")
         self._build_form()
         session.plan_changed.connect(self._show)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QRadioButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QRadioButton, QVBoxLayout, QWidget
 
 from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES, DataChoice
 from gui.dialogs.form_dialog import FormDialog
@@ -13,6 +13,7 @@ from gui.dialogs.path_edit import PathEdit
 from gui.naming import named
 from gui.preprocess_files import find_preprocess
 from gui.results import LoadedData, WantedData
+from gui.spin_box import SpinBox
 
 MAX_SAMPLES = 100_000
 
@@ -35,7 +36,7 @@ class DataDialog(FormDialog):
         self._calibration = PathEdit("calibration_path", self.tr("Calibration data"), data_files, self)
         self._evaluation = PathEdit("evaluation_path", self.tr("Evaluation data"), data_files, self)
         self._preprocess = PathEdit("preprocess_path", self.tr("Preprocessing of images"), preprocess_files, self)
-        self._samples = named(QSpinBox(minimum=1, maximum=MAX_SAMPLES), "calibration_samples")
+        self._samples = named(SpinBox(1, MAX_SAMPLES), "calibration_samples")
         self._samples.setValue(DEFAULT_CALIBRATION_SAMPLES)
         self._rest = named(QRadioButton(self.tr("The rest of the same data")), "evaluate_rest")
         self._other = named(QRadioButton(self.tr("Other data")), "evaluate_other")
@@ -61,6 +62,7 @@ class DataDialog(FormDialog):
         self.form.addRow(self.tr("Calibrate with"), self._samples)
         self.form.addRow(self.tr("Preprocessing"), self._preprocess)
         choices = QVBoxLayout()
+        choices.setSpacing(6)
         self._group = QButtonGroup(self)
         for button in (self._rest, self._other, self._none):
             self._group.addButton(button)

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QP
 
 from gui.naming import named
 
-MINIMUM_WIDTH = 560
+MINIMUM_WIDTH = 640
 
 
 class FormDialog(QDialog):
@@ -21,6 +21,7 @@ class FormDialog(QDialog):
         self.form = QFormLayout()
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.form.setVerticalSpacing(10)
+        self.form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.form.setHorizontalSpacing(14)
         self._problem = named(QLabel(wordWrap=True), "problem")
         self._problem.setProperty("role", "problem")
@@ -29,6 +30,7 @@ class FormDialog(QDialog):
         self.accept_button: QPushButton = self._buttons.addButton("", QDialogButtonBox.ButtonRole.AcceptRole)
         self.accept_button.setObjectName("accept_button")
         self.accept_button.setDefault(True)
+        self._buttons.button(QDialogButtonBox.StandardButton.Cancel).setAutoDefault(False)
         self._buttons.accepted.connect(self.submit)
         self._buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)

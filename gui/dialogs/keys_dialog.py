@@ -22,9 +22,13 @@ class KeysDialog(QDialog):
         grid = QGridLayout()
         grid.setHorizontalSpacing(18)
         grid.setVerticalSpacing(6)
-        rows = [(_shortcut(action), action.text().replace("&", "").rstrip("…")) for action in actions]
+        rows = [
+            (_shortcut(action), action.text().replace("&", "").rstrip("…")) for action in actions if _is_plain(action)
+        ]
         rows = [row for row in rows if row[0]]
         rows += [
+            (self.tr("Ctrl+Z"), self.tr("Undo a change of the plan")),
+            (self.tr("Ctrl+Y"), self.tr("Redo it")),
             (self.tr("↑ ↓ ← →"), self.tr("Move in the table")),
             (self.tr("Enter"), self.tr("Choose the cell")),
             (self.tr("Shift, Ctrl + click"), self.tr("Select several layers")),
@@ -42,6 +46,11 @@ class KeysDialog(QDialog):
         layout.addLayout(grid)
         layout.addSpacing(8)
         layout.addWidget(buttons)
+
+
+def _is_plain(action: QAction) -> bool:
+    """The texts of undo and redo say what they would change, so that they are listed by hand."""
+    return action.objectName() not in {"action_undo", "action_redo"}
 
 
 def _shortcut(action: QAction) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from typing_extensions import override
 
-from gui.layers.model import LayerRole
+from gui.layers.model import Column, LayerRole
 from gui.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
-BAR_WIDTH = 62
+BAR_WIDTH = 50
 BAR_HEIGHT = 6
 OUTLINE = 2
 
@@ -31,7 +29,8 @@ class BitCellDelegate(QStyledItemDelegate):
         sqnr_db: float | None = index.data(LayerRole.SQNR_DB)
         is_chosen = bool(index.data(LayerRole.IS_CHOSEN))
         painter.save()
-        text_color = self._paint_ground(painter, box, sqnr_db)
+        is_float = index.column() == Column.BITS_32
+        text_color = self._paint_ground(painter, box, sqnr_db, is_float=is_float)
         font = painter.font()
         font.setBold(is_chosen)
         painter.setFont(font)
@@ -45,9 +44,9 @@ class BitCellDelegate(QStyledItemDelegate):
             painter.drawRect(box.adjusted(3.5, 3.5, -3.5, -3.5))
         painter.restore()
 
-    def _paint_ground(self, painter: QPainter, box: QRectF, sqnr_db: float | None) -> QColor:
+    def _paint_ground(self, painter: QPainter, box: QRectF, sqnr_db: float | None, *, is_float: bool) -> QColor:
         """Fill the cell; returns the colour of its text."""
-        if sqnr_db is not None and not math.isinf(sqnr_db):
+        if sqnr_db is not None and not is_float:
             color = self._theme.sqnr_color(sqnr_db)
             painter.fillRect(box, color)
             return self._theme.text_color_on(color)

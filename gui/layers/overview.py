@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
@@ -11,7 +9,7 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 from typing_extensions import override
 
-from gui.layers.model import BITS_OF_COLUMN, LayerRole
+from gui.layers.model import BITS_OF_COLUMN, Column, LayerRole
 from gui.layers.order import LayerOrder
 from gui.theme import Theme
 
@@ -84,7 +82,7 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
     def _pixel(self, row: int, column: int) -> tuple[int, int, int, int]:
         index = self._order.index(row, column)
         sqnr_db: float | None = index.data(LayerRole.SQNR_DB)
-        if sqnr_db is not None and not math.isinf(sqnr_db):
+        if sqnr_db is not None and column != Column.BITS_32:
             color = self._theme.sqnr_color(sqnr_db)
         else:
             color = self._theme.color("bar" if index.data(LayerRole.IS_CHOSEN) else "cell_empty")

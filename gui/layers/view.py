@@ -13,9 +13,9 @@ from gui.layers.order import LayerOrder
 from gui.theme import Theme
 
 ROW_HEIGHT = 27
-WIDTHS = {Column.WEIGHTS: 138, Column.LOCK: 30, Column.KERNEL: 104, Column.SIZE: 84}
-BIT_CELL_WIDTH = 58
-OPERATOR_WIDTH = 152
+WIDTHS = {Column.WEIGHTS: 120, Column.LOCK: 30, Column.KERNEL: 98, Column.SIZE: 78}
+BIT_CELL_WIDTH = 52
+OPERATOR_WIDTH = 136
 
 
 class LayersView(QTableView):
@@ -44,6 +44,7 @@ class LayersView(QTableView):
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setShowGrid(False)
         self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setMouseTracking(True)
         self._set_up_columns()
         theme.changed.connect(self.viewport().update)
@@ -57,7 +58,7 @@ class LayersView(QTableView):
     def show_layer(self, name: str) -> None:
         """Make a layer current and scroll to it."""
         row = self._order.row_of(name)
-        if row < 0 or row == self.currentIndex().row():
+        if row < 0 or self.selectionModel().isRowSelected(row):
             return
         column = max(self.currentIndex().column(), 0)
         flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
