@@ -60,6 +60,7 @@ def run_peer(method: str, model: Path, images: Path, samples: int) -> None:
 
 
 def main() -> None:
+    """Parse arguments and measure, one child process per figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, nargs="+", default=[16, 64, 256])
     parser.add_argument("--peer", action="store_true", help="measure onnxruntime too (15 GB at 128 samples)")

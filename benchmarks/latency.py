@@ -63,6 +63,7 @@ def quantize_with_onnxruntime(model: Path, output: Path, choice: DataChoice, sum
 
 
 def main() -> None:
+    """Parse arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--data")

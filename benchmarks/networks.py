@@ -32,9 +32,7 @@ class _Builder:
         """Convolution and BatchNorm; `shape` is (outputs, inputs, kernel)."""
         outputs, inputs, kernel = shape
         spread = np.sqrt(2.0 / (inputs * kernel * kernel))
-        weight = self.constant(
-            f"{name}.weight", self._rng.standard_normal((outputs, inputs, kernel, kernel)) * spread
-        )
+        weight = self.constant(f"{name}.weight", self._rng.standard_normal((outputs, inputs, kernel, kernel)) * spread)
         pads = [kernel // 2] * 4
         made = self.node(
             "Conv", [source, weight], name, kernel_shape=[kernel, kernel], strides=[stride, stride], pads=pads

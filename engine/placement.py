@@ -95,10 +95,10 @@ class _Placer:
     def after_clipping(self, tensor: str) -> str:
         """The tensor after a Relu or Clip that nothing else stands beside, which the kernel absorbs."""
         readers = self._consumers.get(tensor, ())
-        if len(readers) == 1 and readers[0].op in CLIPPING_OPS and tensor not in self._outputs:
-            if len(readers[0].inputs) == 1:
-                return readers[0].outputs[0]
-        return tensor
+        if len(readers) != 1 or tensor in self._outputs:
+            return tensor
+        is_clipping = readers[0].op in CLIPPING_OPS and len(readers[0].inputs) == 1
+        return readers[0].outputs[0] if is_clipping else tensor
 
     def _visit(self, node: NodeSummary) -> None:
         if not node.outputs or not node.inputs:

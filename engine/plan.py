@@ -181,12 +181,12 @@ def select_layers(model: ModelSummary, pattern: str) -> tuple[LayerSummary, ...]
         PlanError: the pattern matches nothing.
     """
     found = tuple(
-        layer
-        for layer in model.layers
-        if any(fnmatch.fnmatchcase(text, pattern) for text in (layer.name, layer.title))
+        layer for layer in model.layers if any(fnmatch.fnmatchcase(text, pattern) for text in (layer.name, layer.title))
     )
     if not found:
-        raise PlanError(f"No layer of {Path(model.path).name} matches {pattern!r}. See the names with: bitsmith inspect")
+        raise PlanError(
+            f"No layer of {Path(model.path).name} matches {pattern!r}. See the names with: bitsmith inspect"
+        )
     return found
 
 
@@ -301,16 +301,11 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
 
 
 def _layer_from_json(document: JsonObject) -> LayerPlan:
-    granularity: Granularity = {
-        "per_tensor": PerTensor,
-        "per_channel": PerChannel,
-        "group": lambda: PerGroup(document["group_size"]),
-    }[document.get("granularity", "per_channel")]()
     return LayerPlan(
         weights=WeightScheme(
             bits=document["bits"],
             symmetric=document.get("symmetric", True),
-            granularity=granularity,
+            granularity=_granularity_from_json(document),
             range_method=RangeMethod(document.get("weight_range", "minmax")),
         ),
         kernel=Kernel(document["kernel"]),
@@ -318,6 +313,15 @@ def _layer_from_json(document: JsonObject) -> LayerPlan:
         rounding=document.get("rounding", "nearest"),
         extra={key: value for key, value in document.items() if key not in _LAYER_KEYS},
     )
+
+
+def _granularity_from_json(document: JsonObject) -> Granularity:
+    name = document.get("granularity", "per_channel")
+    if name == "group":
+        return PerGroup(document["group_size"])
+    if name not in ("per_tensor", "per_channel"):
+        raise ValueError(f"granularity {name!r} is none of per_tensor, per_channel, group")
+    return PerTensor() if name == "per_tensor" else PerChannel()
 
 
 def load_plan(path: Path) -> Plan:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.model.quantized_layers import quantize_layer, to_float16
 from engine.errors import ModelError
 from engine.jobs.requests import WeightHistogram, WeightHistogramRequest
 from engine.model.opened import Model
+from engine.model.quantized_layers import quantize_layer, to_float16
 from engine.numerics.weights import QuantizedWeight, code_range
 
 Matrix = npt.NDArray[np.float32]

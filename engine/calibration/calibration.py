@@ -93,7 +93,11 @@ def load_calibration(path: Path) -> Calibration:
             for item, row in zip(document["tensors"], histograms, strict=True)
         }
         return Calibration(
-            document["model"]["sha256"], document["model"]["name"], document["samples"], document["data_digest"], tensors
+            document["model"]["sha256"],
+            document["model"]["name"],
+            document["samples"],
+            document["data_digest"],
+            tensors,
         )
     except OSError as error:
         raise CalibrationError(f"Cannot read the calibration {path}: {error.strerror or error}.") from error

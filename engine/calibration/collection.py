@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,20 @@ from engine.placement import calibrated_tensors
 # All observed activations of one batch are alive at once; this bounds them whatever the data.
 BATCH_ACTIVATION_BYTES = 128 << 20
 MAX_BATCH = 32
-Visitor = Callable[[dict[str, npt.NDArray[Any]]], None]
+
+
+@dataclass(frozen=True)
+class ActivationVisitor:
+    """What a streaming pass does with every batch.
+
+    Attributes:
+        visit: gets the batch's tensors by name; they are gone when it returns.
+        report: gets samples seen and samples in all.
+    """
+
+    visit: Callable[[dict[str, npt.NDArray[Any]]], None]
+    report: Callable[[int, int], None]
+    context: JobContext
 
 
 def calibrate(model: Model, dataset: Dataset, samples: int, context: JobContext) -> Calibration:
@@ -43,7 +57,10 @@ def calibrate(model: Model, dataset: Dataset, samples: int, context: JobContext)
             for job in jobs:
                 job.result()
 
-        seen = visit_activations(model, names, dataset, samples, visit, context, "Calibrating")
+        def report(done: int, total: int) -> None:
+            context.report(done, total, f"Calibrating: sample {done} of {total}")
+
+        seen = visit_activations(model, names, dataset, samples, ActivationVisitor(visit, report, context))
     for name, item in statistics.items():
         if item.nonfinite and not item.count:
             raise DataError(f"The tensor {name!r} is NaN or infinite on every sample. Check the data and the model.")
@@ -51,15 +68,9 @@ def calibrate(model: Model, dataset: Dataset, samples: int, context: JobContext)
 
 
 def visit_activations(
-    model: Model,
-    names: Sequence[str],
-    dataset: Dataset,
-    samples: int,
-    visit: Visitor,
-    context: JobContext,
-    what: str,
+    model: Model, names: Sequence[str], dataset: Dataset, samples: int, visitor: ActivationVisitor
 ) -> int:
-    """Run up to `samples` samples of the prepared graph and hand every batch's tensors to `visit`.
+    """Run up to `samples` samples of the prepared graph and hand over every batch's tensors.
 
     The batch is sized by what one sample's activations weigh, so that peak memory stays flat.
 
@@ -71,14 +82,14 @@ def visit_activations(
     session = Session(with_outputs(model.graph_model, fetched or [str(model.graph.outputs[0].name)]))
     total = min(samples, dataset.samples)
     seen = 0
-    context.report(0, total, f"{what}: {total} samples")
-    for batch in dataset.batches(_choose_batch_size(session, dataset, context), limit=total):
-        values = session.run(batch.inputs, context)
+    visitor.report(0, total)
+    for batch in dataset.batches(_choose_batch_size(session, dataset, visitor.context), limit=total):
+        values = session.run(batch.inputs, visitor.context)
         tensors = dict(zip(fetched, values, strict=False)) if fetched else {}
         tensors |= {name: batch.inputs[name] for name in names if name in graph_inputs}
-        visit(tensors)
+        visitor.visit(tensors)
         seen += len(batch)
-        context.report(seen, total, f"{what}: sample {seen} of {total}")
+        visitor.report(seen, total)
     return seen
 
 

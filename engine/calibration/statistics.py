@@ -93,7 +93,7 @@ def _quantile(
     rank: float,
 ) -> float:
     """The value below which `rank` samples lie, linear inside a bin."""
-    index = int(min(np.searchsorted(cumulative, rank), counts.size - 1))
+    index = min(int(np.searchsorted(cumulative, rank)), counts.size - 1)
     before = cumulative[index] - counts[index]
     share = float(np.clip((rank - before) / counts[index], 0.0, 1.0))
     return float(low[index] + share * (high[index] - low[index]))

@@ -47,9 +47,7 @@ def _insert_pair(
 ) -> None:
     """`readers` None connects everything that read the value, the graph output included."""
     uses = [(use.node, use.idx) for use in value.uses() if readers is None or use.node.name in readers]
-    quantize = ir.node(
-        "QuantizeLinear", [value, *parameters], outputs=[ir.Value(name=f"{prefix}q")], name=f"{prefix}q"
-    )
+    quantize = ir.node("QuantizeLinear", [value, *parameters], outputs=[ir.Value(name=f"{prefix}q")], name=f"{prefix}q")
     dequantize = ir.node(
         "DequantizeLinear",
         [quantize.outputs[0], *parameters],

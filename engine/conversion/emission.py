@@ -51,9 +51,7 @@ class Emitter:
         """A new node; its outputs are named after the tag."""
         suffixes = [""] + [str(index) for index in range(1, outputs)]
         values = [ir.Value(name=f"{self._prefix}{tag}{suffix}") for suffix in suffixes]
-        made = ir.node(
-            op, inputs, attributes or {}, domain=domain, outputs=values, name=name or f"{self._prefix}{tag}"
-        )
+        made = ir.node(op, inputs, attributes or {}, domain=domain, outputs=values, name=name or f"{self._prefix}{tag}")
         self.graph.insert_before(self._anchor, made)
         return made
 

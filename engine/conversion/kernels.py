@@ -93,9 +93,7 @@ class Rewriter:
             row_scale = emit.apply("Gather", [emit.constant("s", scale[:, None]), indices], "k")
         replace_and_remove(self.graph, layer.node, emit.apply("Mul", [wide, row_scale], "y"))
 
-    def _qlinear(
-        self, layer: Layer, weight: QuantizedWeight, matrix: npt.NDArray[np.float32], emit: Emitter
-    ) -> None:
+    def _qlinear(self, layer: Layer, weight: QuantizedWeight, matrix: npt.NDArray[np.float32], emit: Emitter) -> None:
         quantization = self.inputs[str(layer.input_value.name)]
         bias = layer.bias
         if bias is not None:
@@ -172,7 +170,9 @@ class Rewriter:
             layer.input_value,
             emit.constant("w", packed),
             emit.constant("s", weight.scale.reshape(-1)),
-            None if weight.zero_point is None else emit.constant("z", _pack_rows(weight.zero_point + half, weight.bits)),
+            None
+            if weight.zero_point is None
+            else emit.constant("z", _pack_rows(weight.zero_point + half, weight.bits)),
             None,
             None if layer.bias is None else emit.constant("b", layer.bias),
         ]
@@ -235,5 +235,7 @@ def widen_for_bias(
     if weight.multiplier is not None:
         changes["multiplier"] = np.where(narrow[:, None], np.int8(1), weight.multiplier)
         changes["channel_scale"] = wide
-    changes["scale"] = wide[:1, None] if weight.scale.size == 1 else np.where(narrow[:, None], wide[:, None], weight.scale)
+    changes["scale"] = (
+        wide[:1, None] if weight.scale.size == 1 else np.where(narrow[:, None], wide[:, None], weight.scale)
+    )
     return dataclasses.replace(weight, **changes)  # type: ignore[arg-type]

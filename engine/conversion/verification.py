@@ -64,7 +64,9 @@ def verify(
     try:
         onnx.checker.check_model(str(written))
     except Exception as error:  # the checker raises ValidationError and a handful of others
-        raise ConversionError(f"The converted model is not valid ONNX: {first_line(error)}. Nothing was written.") from error
+        raise ConversionError(
+            f"The converted model is not valid ONNX: {first_line(error)}. Nothing was written."
+        ) from error
     session, integer_layers = _load_optimized(written)
     float_session = Session(source)
     simulated = Session(simulation, is_optimized=False) if simulation is not None else None
@@ -78,7 +80,9 @@ def verify(
             computed = simulated.run(feeds, context)
             against_simulation.update(computed, result, count)
             simulation_error.update(expected, computed, count)
-        context.report(against_float.samples, max(total, against_float.samples), "Verifying: comparing outputs with float")
+        context.report(
+            against_float.samples, max(total, against_float.samples), "Verifying: comparing outputs with float"
+        )
     _ensure_agreement(against_simulation.sqnr_db, simulation_error.sqnr_db)
     return Verification(
         against_float.sqnr_db if dataset else None, against_simulation.sqnr_db, against_float.samples, integer_layers

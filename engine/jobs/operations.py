@@ -103,7 +103,7 @@ def run_analyze(request: AnalyzeRequest, context: JobContext) -> Sensitivity:
     model = open_cached(request.model)
     ensure_plan_fits(request.plan, model.summary)
     dataset = _dataset(model, request.data)
-    return analyze_quick(model, dataset, request.plan, request.bits, request.samples, context)
+    return analyze_quick(model, dataset, context, plan=request.plan, bits=request.bits, samples=request.samples)
 
 
 def run_allocate(request: AllocateRequest, context: JobContext) -> AllocateResult:

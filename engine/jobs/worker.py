@@ -63,7 +63,7 @@ def serve(connection: Connection) -> None:
             answer = ("cancelled",)
         except BitsmithError as error:
             answer = ("user_error", error)
-        except Exception:  # the worker's edge: whatever is left is our bug, and the window must hear of it
+        except Exception:  # noqa: BLE001 - the worker's edge: whatever is left is our bug, and the window must hear of it
             answer = ("bug", traceback.format_exc())
         context.send(*answer)
 

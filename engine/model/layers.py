@@ -75,7 +75,11 @@ class Layer:
             first, second = self.bias_node.inputs[:2]
             found = constant(first if is_constant(first) else second)
         else:
-            found = constant(self.node.inputs[2]) if self.op in ("Conv", "ConvTranspose", "Gemm") and has_bias(self) else None
+            found = (
+                constant(self.node.inputs[2])
+                if self.op in ("Conv", "ConvTranspose", "Gemm") and has_bias(self)
+                else None
+            )
         if found is None:
             return None
         beta = attribute_float(self.node, "beta", 1.0) if self.op == "Gemm" else 1.0
@@ -99,7 +103,9 @@ def has_bias(layer: Layer) -> bool:
 def find_layers(graph: ir.Graph) -> list[Layer]:
     """Every quantizable operator of the main graph, in graph order."""
     found = (_as_layer(node) for node in graph)
-    return [layer for layer in found if layer is not None and layer.layout.channels * layer.layout.inputs >= MIN_PARAMETERS]
+    return [
+        layer for layer in found if layer is not None and layer.layout.channels * layer.layout.inputs >= MIN_PARAMETERS
+    ]
 
 
 def _as_layer(node: ir.Node) -> Layer | None:
@@ -117,7 +123,12 @@ def _as_layer(node: ir.Node) -> Layer | None:
 
 def _weight_shape(node: ir.Node, index: int) -> tuple[int, ...] | None:
     value = node.inputs[index] if len(node.inputs) > index else None
-    if value is None or not is_constant(value) or value.const_value is None or value.const_value.dtype != ir.DataType.FLOAT:
+    if (
+        value is None
+        or not is_constant(value)
+        or value.const_value is None
+        or value.const_value.dtype != ir.DataType.FLOAT
+    ):
         return None
     return tuple(int(size) for size in value.const_value.shape.numpy())
 

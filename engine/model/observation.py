@@ -19,9 +19,7 @@ IMAGE_SIZE = 224
 SEQUENCE_LENGTH = 16
 
 
-def draw_inputs(
-    specs: Sequence[TensorSpec], *, batch: int = 1, seed: int = 0
-) -> dict[str, npt.NDArray[Any]]:
+def draw_inputs(specs: Sequence[TensorSpec], *, batch: int = 1, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
     """Inputs for a model of which nothing is known: floats normal, the rest zero.
 
     The first dimension is `batch` where it is dynamic; other dynamic sizes are guessed from the rank.
@@ -30,7 +28,9 @@ def draw_inputs(
     feeds: dict[str, npt.NDArray[Any]] = {}
     for spec in specs:
         free = IMAGE_SIZE if len(spec.shape) == 4 else SEQUENCE_LENGTH
-        shape = [size if isinstance(size, int) else (batch if index == 0 else free) for index, size in enumerate(spec.shape)]
+        shape = [
+            size if isinstance(size, int) else (batch if index == 0 else free) for index, size in enumerate(spec.shape)
+        ]
         if spec.dtype.startswith("float"):
             feeds[spec.name] = rng.standard_normal(shape).astype(spec.dtype)
         else:

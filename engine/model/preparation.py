@@ -100,7 +100,11 @@ def _fold_one_add(graph: ir.Graph, add: ir.Node) -> bool:
             continue
         channels = _channel_count(layer, weight)
         spatial = weight.ndim - 2
-        if shift.ndim not in (spatial + 1, spatial + 2) or shift.size != channels or shift.shape[-spatial - 1] != channels:
+        if (
+            shift.ndim not in (spatial + 1, spatial + 2)
+            or shift.size != channels
+            or shift.shape[-spatial - 1] != channels
+        ):
             continue
         return _absorb(graph, layer, add, np.ones(channels), shift.reshape(-1).astype(np.float64))
     return False
@@ -134,7 +138,9 @@ def _absorb(
     scaled = (weight.astype(np.float64) * _along_channels(layer, weight, factor)).astype(np.float32)
     name = layer.inputs[1].name if layer.inputs[1] is not None else layer.name
     layer.replace_input_with(1, add_initializer(graph, _fresh(graph, f"{name}_folded"), scaled))
-    folded_bias = add_initializer(graph, _fresh(graph, f"{name}_bias_folded"), (bias * factor + shift).astype(np.float32))
+    folded_bias = add_initializer(
+        graph, _fresh(graph, f"{name}_bias_folded"), (bias * factor + shift).astype(np.float32)
+    )
     if len(layer.inputs) < 3:
         layer.resize_inputs(3)
     layer.replace_input_with(2, folded_bias)

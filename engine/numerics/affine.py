@@ -22,7 +22,7 @@ class TensorQuantization:
 
     def quantize(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """uint8 codes, same shape."""
-        rounded = np.rint(values / self.scale) + self.zero_point
+        rounded: npt.NDArray[np.float32] = np.rint(values / self.scale) + self.zero_point
         return np.clip(rounded, 0, UINT8_MAX).astype(np.uint8)
 
     def fake_quantize(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

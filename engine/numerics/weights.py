@@ -47,21 +47,22 @@ class QuantizedWeight:
     @property
     def groups(self) -> int:
         """Groups per channel."""
-        return -(-self.codes.shape[1] // self.group_size)
+        return -(-int(self.codes.shape[1]) // self.group_size)
 
     def dequantize(self) -> FloatMatrix:
         """float32 [channels, inputs]: what the exported layer computes with."""
         if self.multiplier is not None and self.channel_scale is not None:
             return self.integer_weight().astype(np.float32) * self.channel_scale[:, None]
-        scale = self._per_input(self.scale)
+        scale: FloatMatrix = self._per_input(self.scale)
         if self.zero_point is None:
-            return self.codes.astype(np.float32) * scale
+            return np.multiply(self.codes, scale, dtype=np.float32)
         centred = self.codes.astype(np.int16) - self._per_input(self.zero_point)
-        return centred.astype(np.float32) * scale
+        dequantized: FloatMatrix = np.multiply(centred, scale, dtype=np.float32)
+        return dequantized
 
     def integer_weight(self) -> IntMatrix:
         """The int8 matrix that an integer kernel multiplies with, zero point 0: (codes − zero_point) · multiplier."""
-        weight = self.codes
+        weight: IntMatrix = self.codes
         if self.zero_point is not None:
             weight = weight - self._per_input(self.zero_point)
         if self.multiplier is not None:
@@ -164,7 +165,8 @@ def _choose_grid(grouped: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatri
 def _grid_of_range(low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatrix, FloatMatrix | None]:
     qmin, qmax = code_range(scheme.bits, symmetric=scheme.symmetric)
     if scheme.symmetric:
-        return _safe_scale(np.maximum(np.abs(low), np.abs(high)) / np.float32(qmax)), None
+        widest: FloatMatrix = np.maximum(np.abs(low), np.abs(high))
+        return _safe_scale(widest / np.float32(qmax)), None
     low, high = np.minimum(low, 0), np.maximum(high, 0)
     scale = _safe_scale((high - low) / np.float32(qmax - qmin))
     return scale, np.clip(np.rint(qmin - low / scale), qmin, qmax).astype(np.float32)

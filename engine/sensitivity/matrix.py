@@ -51,7 +51,7 @@ class Sensitivity:
 
 def noise_to_signal(sqnr_db: float) -> float:
     """The ratio of noise to signal energy that an SQNR in dB stands for; 0 at infinity."""
-    return 10.0 ** (-sqnr_db / 10.0)
+    return math.pow(10.0, -sqnr_db / 10.0)
 
 
 def predict_sqnr_db(sqnrs_db: list[float]) -> float:

@@ -95,8 +95,9 @@ def _convolution_rows(values: Array, geometry: _Geometry, group: int, limit: int
     windows = np.lib.stride_tricks.sliding_window_view(values, extent, axis=tuple(range(2, 2 + rank)))
     steps = tuple(slice(None, None, step) for step in geometry.strides)
     taps = tuple(slice(None, None, spread) for spread in geometry.dilations)
-    windows = windows[(slice(None), slice(None), *steps, *taps)]
-    batch, channels, *positions = windows.shape[: 2 + rank]
+    chosen_windows: tuple[slice, ...] = (slice(None), slice(None), *steps, *taps)
+    windows = windows[chosen_windows]
+    batch, _, *positions = windows.shape[: 2 + rank]
     chosen = np.unravel_index(_draw(batch * int(np.prod(positions)), limit, rng), (batch, *positions))
     rows = windows[(chosen[0], slice(None), *chosen[1:])]
     grouped = rows.reshape(len(rows), group, -1)
@@ -112,7 +113,8 @@ def _transposed_rows(layer: Layer, values: Array, limit: int, rng: np.random.Gen
     pads = attribute_ints(layer.node, "pads", (0,) * (2 * rank))
     spread_size = [(length - 1) * step + 1 for length, step in zip(values.shape[2:], strides, strict=True)]
     spread = np.zeros((*values.shape[:2], *spread_size), np.float32)
-    spread[(slice(None), slice(None), *(slice(None, None, step) for step in strides))] = values
+    places: tuple[slice, ...] = (slice(None), slice(None), *(slice(None, None, step) for step in strides))
+    spread[places] = values
     reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
     margins = tuple(max(r - p, 0) for r, p in zip(reach * 2, pads, strict=True))
     geometry = _Geometry(kernel, (1,) * rank, dilations, margins)

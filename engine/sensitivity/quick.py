@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.calibration.collection import visit_activations
-from engine.model.quantized_layers import fake_quantize_layer
+from engine.calibration.collection import ActivationVisitor, visit_activations
 from engine.data.dataset import Dataset
 from engine.job_context import JobContext
 from engine.model.layers import Layer
 from engine.model.opened import Model
+from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import Plan, choose_layer_plan
 from engine.sensitivity.gram import InputMoments, gram_bytes
 from engine.sensitivity.matrix import Sensitivity, SensitivityRow
@@ -26,7 +26,7 @@ SEED = 0
 
 
 def analyze_quick(
-    model: Model, dataset: Dataset, plan: Plan, bits: Sequence[int], samples: int, context: JobContext
+    model: Model, dataset: Dataset, context: JobContext, *, plan: Plan, bits: Sequence[int], samples: int
 ) -> Sensitivity:
     """SQNR of each layer's output for each weight bit width, its input as in the float model.
 
@@ -38,10 +38,9 @@ def analyze_quick(
         JobCancelled: cancelled; rows handed out so far stay true.
     """
     rows: dict[str, SensitivityRow] = {}
-    bands = list(_split_bands(model.layers))
-    for index, band in enumerate(bands):
-        what = "Collecting statistics" if len(bands) == 1 else f"Collecting statistics ({index + 1} of {len(bands)})"
-        moments, seen = _collect(model, band, dataset, samples, context, what)
+    seen = 0
+    for band in _split_bands(model.layers):
+        moments, seen = _collect(model, band, dataset, samples, context)
         for layer in band:
             row = _measure_row(model, moments.pop(layer.name), plan, bits)
             rows[layer.name] = row
@@ -64,7 +63,7 @@ def _split_bands(layers: Iterable[Layer]) -> Iterable[list[Layer]]:
 
 
 def _collect(
-    model: Model, band: list[Layer], dataset: Dataset, samples: int, context: JobContext, what: str
+    model: Model, band: list[Layer], dataset: Dataset, samples: int, context: JobContext
 ) -> tuple[dict[str, InputMoments], int]:
     moments = {layer.name: InputMoments.empty(layer) for layer in band}
     total = min(samples, dataset.samples)
@@ -80,7 +79,10 @@ def _collect(
                 moments[layer.name].update(value, rows_per_sample * max(value.shape[0], 1), rng)
                 context.check_cancelled()
 
-    seen = visit_activations(model, list(readers), dataset, samples, visit, context, what)
+    def report(done: int, total: int) -> None:
+        context.report(done, total, f"Collecting statistics of {len(band)} layers: sample {done} of {total}")
+
+    seen = visit_activations(model, list(readers), dataset, samples, ActivationVisitor(visit, report, context))
     return moments, seen
 
 
