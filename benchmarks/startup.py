@@ -18,7 +18,7 @@ import time
 CHILD = """
 import sys, time
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractItemView, QApplication
 application = QApplication(sys.argv)
 from gui.app import build_main_window
 window = build_main_window()
@@ -31,7 +31,7 @@ def poll():
         window.grab()
         shown.append(time.time() - started)
         window.open_sample()
-    table = window.findChild(object, "layer_table")
+    table = window.findChild(QAbstractItemView, "layers")
     if table is not None and table.model() is not None and table.model().rowCount():
         window.grab()
         print(shown[0], time.time() - started, flush=True)

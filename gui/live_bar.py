@@ -35,9 +35,8 @@ class LiveBar(QWidget):
         self._undo.setProperty("role", "dim")
         self._layout.addWidget(self._undo)
         session.figures_changed.connect(self._show)
-        session.undo_stack.indexChanged.connect(self._show_undo)
+        session.undo_stack.undoTextChanged.connect(self._show_undo)
         self._show()
-        self._show_undo()
 
     def _add(self, text: str, name: str, tip: str) -> QLabel:
         if self._layout.count():
@@ -69,6 +68,5 @@ class LiveBar(QWidget):
         text = self.tr("{db} dB").format(db=format_db(figures.sqnr_db)) if is_known else self.tr("not measured")
         self._sqnr.setText(text)
 
-    def _show_undo(self) -> None:
-        text = self._session.undo_stack.undoText()
+    def _show_undo(self, text: str) -> None:
         self._undo.setText(self.tr("Undo: {text}   Ctrl+Z").format(text=text) if text else "")

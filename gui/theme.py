@@ -128,10 +128,10 @@ class Theme(QObject):
         return self._cells[round(fragility * 255)]
 
     def text_color_on(self, background: QColor) -> QColor:
-        """Near-black or near-white, whichever reads better on `background` (WCAG contrast)."""
+        """Black or white, whichever reads better on `background`: contrast is at least 4.5 on any colour."""
         luminance = _luminance(background)
         is_dark_text_better = (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05)
-        return QColor("#0b0f14" if is_dark_text_better else "#f4f7fa")
+        return QColor("#000000" if is_dark_text_better else "#ffffff")
 
     def plot_color(self, name: str) -> QColor:
         """A colour of the plots: weight, quantized, grid, clip or overflow."""

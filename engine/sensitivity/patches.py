@@ -5,6 +5,7 @@ A row holds the inputs of one output position, in the order of `WeightLayout.to_
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -93,15 +94,17 @@ def _convolution_rows(values: Array, geometry: _Geometry, group: int, limit: int
         values = np.pad(values, widths)
     extent = [(k - 1) * spread + 1 for k, spread in zip(geometry.kernel, geometry.dilations, strict=True)]
     windows = np.lib.stride_tricks.sliding_window_view(values, extent, axis=tuple(range(2, 2 + rank)))
-    steps = tuple(slice(None, None, step) for step in geometry.strides)
-    taps = tuple(slice(None, None, spread) for spread in geometry.dilations)
-    chosen_windows: tuple[slice, ...] = (slice(None), slice(None), *steps, *taps)
-    windows = windows[chosen_windows]
+    windows = windows[(slice(None), slice(None), *_every(geometry.strides), *_every(geometry.dilations))]
     batch, _, *positions = windows.shape[: 2 + rank]
-    chosen = np.unravel_index(_draw(batch * int(np.prod(positions)), limit, rng), (batch, *positions))
-    rows = windows[(chosen[0], slice(None), *chosen[1:])]
+    drawn = np.unravel_index(_draw(batch * int(np.prod(positions)), limit, rng), (batch, *positions))
+    rows = np.moveaxis(windows, 1, rank + 1)[drawn]
     grouped = rows.reshape(len(rows), group, -1)
     return np.ascontiguousarray(grouped.transpose(1, 0, 2))
+
+
+def _every(steps: tuple[int, ...]) -> Iterator[slice]:
+    """A slice per dimension that takes every step-th element."""
+    return (slice(None, None, step) for step in steps)
 
 
 def _transposed_rows(layer: Layer, values: Array, limit: int, rng: np.random.Generator) -> Array:
@@ -113,7 +116,7 @@ def _transposed_rows(layer: Layer, values: Array, limit: int, rng: np.random.Gen
     pads = attribute_ints(layer.node, "pads", (0,) * (2 * rank))
     spread_size = [(length - 1) * step + 1 for length, step in zip(values.shape[2:], strides, strict=True)]
     spread = np.zeros((*values.shape[:2], *spread_size), np.float32)
-    places: tuple[slice, ...] = (slice(None), slice(None), *(slice(None, None, step) for step in strides))
+    places = (slice(None), slice(None), *_every(strides))
     spread[places] = values
     reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
     margins = tuple(max(r - p, 0) for r, p in zip(reach * 2, pads, strict=True))

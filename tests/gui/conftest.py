@@ -134,6 +134,7 @@ def build_layer(number: int) -> LayerSummary:
         parameters=channels * 144,
         bias_elements=channels,
         macs=1000,
+        constant_name_bytes=20,
         input_name=f"in{number}",
         output_name=f"out{number}",
         kernels=(Kernel.QLINEAR, Kernel.FLOAT),

@@ -95,7 +95,7 @@ def test_that_the_whole_loop_works_on_the_sample(sample_window: MainWindow, qtbo
     dialog = dialog_of(window, "export_dialog")
     fill(dialog, "export_path", str(tmp_path / "out.onnx"))
     press(dialog, "accept_button")
-    qtbot.waitUntil(lambda: (tmp_path / "out.plan.json").exists(), timeout=JOB_MS)
+    qtbot.waitUntil((tmp_path / "out.plan.json").exists, timeout=JOB_MS)
     plan = json.loads((tmp_path / "out.plan.json").read_text(encoding="utf-8"))
     assert {layer["bits"] for layer in plan["layers"].values()} == {8}
     assert (tmp_path / "out.onnx").stat().st_size == session.results[-1].converted.file_bytes
