@@ -120,7 +120,7 @@ class Actions(QObject):
             self._actions[name] = action
 
     def _add_bits(self) -> None:
-        """Keys 1 to 5 work in the table only, so that digits can be typed elsewhere."""
+        """Keys 1 to 5 work on the Layers page only, so that digits can be typed elsewhere."""
         for key, bits in enumerate(WEIGHT_BITS, start=1):
             text = self.tr("Give {bits} bits").format(bits=bits)
             tip = self.tr("Give the selected layers {bits} bits").format(bits=bits)

@@ -52,7 +52,7 @@ from gui.theme import Theme, ThemeMode
 from gui.workflow import Workflow
 
 START_SIZE = (1360, 860)
-MINIMUM_SIZE = (1180, 640)
+MINIMUM_SIZE = (1264, 680)
 SAMPLE_CALIBRATION = 128
 
 
@@ -149,7 +149,7 @@ class MainWindow(QMainWindow):
         self.actions_.connect_all(handlers)
         self.actions_[f"action_theme_{self.theme.mode}"].setChecked(True)
         for name in ("action_lock", *(f"action_bits_{bits}" for bits in WEIGHT_BITS)):
-            self.layers_page.view.addAction(self.actions_[name])
+            self.layers_page.addAction(self.actions_[name])
 
     def _connect_state(self) -> None:
         session = self.session

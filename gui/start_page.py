@@ -49,7 +49,11 @@ class StartPage(QWidget):
         layout.addLayout(self._recent)
         outer = QVBoxLayout(self)
         outer.addStretch(2)
-        outer.addWidget(content, 0, Qt.AlignmentFlag.AlignHCenter)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(content)
+        row.addStretch(1)
+        outer.addLayout(row)
         outer.addStretch(3)
         self.show_recent()
 

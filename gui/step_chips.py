@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 from gui.naming import named
 from gui.session import Session
 
-MAX_NAME = 16
+MAX_NAME = 14
 
 
 class StepChips(QWidget):
@@ -22,7 +22,7 @@ class StepChips(QWidget):
         self._session = session
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 4, 0)
-        layout.setSpacing(6)
+        layout.setSpacing(4)
         names = ("model", "data", "sensitivity", "convert", "compare")
         self._chips = {name: named(QLabel(), f"step_{name}") for name in names}
         for chip in self._chips.values():

@@ -31,9 +31,9 @@ QToolBar QToolButton:disabled { color: $text_disabled; }
 QToolBar QToolButton[next_step="true"] { background: $accent; color: $on_accent; }
 QToolBar QToolButton[next_step="true"]:hover { background: $accent_hover; }
 QToolBar QToolButton[next_step="true"]:disabled { background: $field; color: $text_disabled; }
-QLabel[chip="todo"] { color: $text_dim; border: 1px solid $line; border-radius: 12px; padding: 3px 10px; }
-QLabel[chip="done"] { color: $good; border: 1px solid $good_line; border-radius: 12px; padding: 3px 10px; }
-QLabel[chip="active"] { color: $caution; border: 1px solid $caution_line; border-radius: 12px; padding: 3px 10px; }
+QLabel[chip="todo"] { color: $text_dim; border: 1px solid $line; border-radius: 12px; padding: 3px 8px; }
+QLabel[chip="done"] { color: $good; border: 1px solid $good_line; border-radius: 12px; padding: 3px 8px; }
+QLabel[chip="active"] { color: $caution; border: 1px solid $caution_line; border-radius: 12px; padding: 3px 8px; }
 QLabel[role="title"] { font-size: 14px; font-weight: 600; color: $text; }
 QLabel[role="big_title"] { font-size: 26px; font-weight: 600; color: $text; }
 QLabel[role="section"] { font-weight: 600; color: $text; }

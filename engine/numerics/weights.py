@@ -139,11 +139,11 @@ def _quantize_rows(matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedW
 
 
 def _split_groups(matrix: FloatMatrix, group_size: int) -> FloatMatrix:
-    """[channels, groups, group_size]; a short last group repeats its last value, which changes no range."""
+    """[channels, groups, group_size]; a short last group is filled with zeros, which cost no error and change no grid."""
     channels, inputs = matrix.shape
     missing = -inputs % group_size
     if missing:
-        matrix = np.pad(matrix, ((0, 0), (0, missing)), mode="edge")
+        matrix = np.pad(matrix, ((0, 0), (0, missing)))
     return matrix.reshape(channels, -1, group_size)
 
 

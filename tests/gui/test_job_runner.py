@@ -6,11 +6,13 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pytestqt.qtbot import QtBot
 
 from engine.jobs.requests import BenchmarkRequest, OpenRequest
+from engine.jobs.supervisor import JobFailed, WorkerProcess
 from engine.summary import ModelSummary
 from gui.job_runner import Job, JobRunner
 
@@ -23,6 +25,24 @@ def runner(qtbot: QtBot) -> Iterator[JobRunner]:
     made = JobRunner()
     yield made
     made.close()
+
+
+class BuggyWorker:
+    """Stands in for a worker process whose engine has a bug."""
+
+    pid = None
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def cancel(self) -> None:
+        """Nothing to cancel."""
+
+    def terminate(self) -> None:
+        """Nothing to end."""
+
+    def run(self, *_arguments: object) -> object:
+        raise JobFailed("Traceback: a bug")
 
 
 def outcomes_of(job: Job) -> list[str]:
@@ -87,6 +107,16 @@ def test_that_an_internal_job_gives_way_to_the_user(runner: JobRunner, sample_mo
     job = runner.create(OpenRequest(str(sample_model)), "open")
     with qtbot.waitSignals([internal.cancelled, job.succeeded, runner.job_finished], timeout=JOB_MS):
         runner.start(job)
+
+
+def test_that_a_bug_in_the_engine_is_reported_and_the_job_ends(qtbot: QtBot) -> None:
+    runner = JobRunner(cast("WorkerProcess", BuggyWorker()))
+    job = runner.create(OpenRequest("net.onnx"), "open")
+    seen = outcomes_of(job)
+    with qtbot.waitSignal(runner.crashed) as crashed, qtbot.waitSignal(runner.job_finished):
+        runner.start(job)
+    assert crashed.args == ["Traceback: a bug"]
+    assert seen == ["crashed", "finished"]
 
 
 def test_that_closing_during_a_job_ends_the_worker(runner: JobRunner, sample_model: Path, qtbot: QtBot) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QDialog, QLabel, QLineEdit, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QDialog, QLabel, QLineEdit, QTableView, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.numerics.schemes import Kernel
@@ -244,6 +244,14 @@ def test_that_closing_during_a_job_asks_first(sample_window: MainWindow, qtbot: 
     press(dialog_of(window, "message_box"), "accept_button")
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=CANCEL_MS)
     assert window.runner.worker_pid is None
+
+
+def test_that_a_bug_opens_a_report_that_can_be_copied(window: MainWindow, qapp: QApplication) -> None:
+    window.runner.crashed.emit("Traceback: a bug")
+    dialog = dialog_of(window, "crash_dialog")
+    press(dialog, "copy_report")
+    assert "Traceback: a bug" in qapp.clipboard().text()
+    dialog.close()
 
 
 def test_that_the_theme_is_switched_and_remembered(window: MainWindow) -> None:
