@@ -69,6 +69,7 @@ class _Placer:
         self._quantized: set[str] = set()
         self._written: set[str] = set()
         self._shared: dict[str, str] = {}
+        self._static = {layer.name for layer in layers}
 
     def run(self) -> Placement:
         convolutions = {self.after_clipping(layer.output_name) for layer in self._layers if layer.op == "Conv"}
@@ -131,11 +132,10 @@ class _Placer:
         return tensor
 
     def _readers(self, tensor: str) -> frozenset[str]:
-        static = {layer.name for layer in self._layers}
         found = set()
         for node in self._consumers.get(tensor, ()):
             output = self.after_clipping(node.outputs[0]) if node.outputs else ""
             moves = node.op in PASS_THROUGH_OPS and node.outputs[0] in self._quantized
-            if node.name in static or moves or (node.op in INTEGER_OPS and output in self._written):
+            if node.name in self._static or moves or (node.op in INTEGER_OPS and output in self._written):
                 found.add(node.name)
         return frozenset(found)

@@ -132,6 +132,8 @@ class Plan:
             document.pop(key)
         for layer in document["layers"].values():
             layer.pop("locked", None)
+        untouched = _layer_to_json(FLOAT_LAYER)
+        document["layers"] = {name: layer for name, layer in document["layers"].items() if layer != untouched}
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
@@ -229,8 +231,9 @@ def plan_to_json(plan: Plan) -> JsonObject:
     return {
         **plan.extra,
         "schema_version": SCHEMA_VERSION,
-        "model": {"name": plan.model_name, "sha256": plan.model_sha256},
+        "model": {**plan.extra.get("model", {}), "name": plan.model_name, "sha256": plan.model_sha256},
         "defaults": {
+            **plan.extra.get("defaults", {}),
             "activations": str(plan.defaults.activations),
             "activation_method": str(plan.defaults.activation_range.method),
             "activation_percentile": plan.defaults.activation_range.percentile,
@@ -264,6 +267,8 @@ _LAYER_KEYS = {
     "bits", "kernel", "symmetric", "granularity", "group_size", "weight_range", "rounding", "locked",
 }  # fmt: skip
 _PLAN_KEYS = {"schema_version", "model", "defaults", "layers", "provenance"}
+_MODEL_KEYS = {"name", "sha256"}
+_DEFAULTS_KEYS = {"activations", "activation_method", "activation_percentile", "group_size", "weight_range"}
 
 
 def plan_from_json(document: JsonObject, source: str) -> Plan:
@@ -283,14 +288,14 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
             defaults=PlanDefaults(
                 activations=ActivationMode(defaults.get("activations", "static")),
                 activation_range=ActivationRange(
-                    CalibrationMethod(defaults.get("activation_method", "percentile")),
+                    CalibrationMethod(defaults.get("activation_method", "mse")),
                     defaults.get("activation_percentile", ActivationRange.percentile),
                 ),
                 group_size=defaults.get("group_size", DEFAULT_GROUP_SIZE),
                 range_method=RangeMethod(defaults.get("weight_range", "mse")),
             ),
             provenance=document.get("provenance", ""),
-            extra={key: value for key, value in document.items() if key not in _PLAN_KEYS},
+            extra=_unknown_fields(document),
         )
     except PlanError:
         raise
@@ -298,6 +303,16 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
         raise PlanError(f"{source} is not a Bitsmith plan: the field {error} is missing.") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise PlanError(f"{source} is not a Bitsmith plan: {error}.") from error
+
+
+def _unknown_fields(document: JsonObject) -> JsonObject:
+    """Fields of other versions, those of the model and the defaults under their own keys."""
+    unknown = {key: value for key, value in document.items() if key not in _PLAN_KEYS}
+    for key, known in (("model", _MODEL_KEYS), ("defaults", _DEFAULTS_KEYS)):
+        nested = {name: value for name, value in document.get(key, {}).items() if name not in known}
+        if nested:
+            unknown[key] = nested
+    return unknown
 
 
 def _layer_from_json(document: JsonObject) -> LayerPlan:

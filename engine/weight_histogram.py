@@ -67,6 +67,8 @@ def _grid(matrix: Matrix, quantized: QuantizedWeight | None, *, symmetric: bool)
 
     margin = spread(quantized.scale) / 2
     clipped = float(((matrix < spread(low) - margin) | (matrix > spread(high) + margin)).mean())
-    widest = np.unravel_index(np.argmax(quantized.scale), quantized.scale.shape)
+    reach = np.maximum(np.abs(low), np.abs(high))
+    is_used = np.abs(matrix).max(axis=1, keepdims=True) > 0  # an all-zero channel has a scale of 1, which means nothing
+    widest = np.unravel_index(np.argmax(reach * is_used), quantized.scale.shape)
     codes = np.arange(qmin, qmax + 1) - float(zero_point[widest])
     return tuple((codes * float(quantized.scale[widest])).tolist()), clipped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,6 +38,13 @@ def compute_figures(model: ModelSummary, plan: Plan, rows: Mapping[str, Sensitiv
         bits_per_weight=bits_per_weight(model, plan),
         sqnr_db=_predict_sqnr(model, plan, rows),
     )
+
+
+def update_sqnr(
+    figures: LiveFigures, model: ModelSummary, plan: Plan, rows: Mapping[str, SensitivityRow]
+) -> LiveFigures:
+    """The same sizes with another prediction, after cells were measured."""
+    return dataclasses.replace(figures, sqnr_db=_predict_sqnr(model, plan, rows))
 
 
 def _predict_sqnr(model: ModelSummary, plan: Plan, rows: Mapping[str, SensitivityRow]) -> float | None:

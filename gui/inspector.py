@@ -152,9 +152,13 @@ class Inspector(QScrollArea):
     def _connect(self) -> None:
         self._session.model_changed.connect(self._show)
         self._session.selection_changed.connect(self._show)
-        self._session.plan_changed.connect(self._show)
-        self._session.sensitivity_changed.connect(self._show)
+        self._session.plan_changed.connect(self._on_layers_changed)
+        self._session.sensitivity_changed.connect(self._on_layers_changed)
         self._feed.histogram_changed.connect(self._show_histogram)
+
+    def _on_layers_changed(self, names: frozenset[str]) -> None:
+        if self._session.selected in names:
+            self._show()
 
     # --- showing -------------------------------------------------------------------------------
 

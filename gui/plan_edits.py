@@ -25,7 +25,12 @@ class Candidate:
 def changed_layers(before: Plan, after: Plan) -> frozenset[str]:
     """The layers whose choices differ."""
     names = before.layers.keys() | after.layers.keys()
-    return frozenset(name for name in names if before.layer(name) != after.layer(name))
+    return frozenset(name for name in names if _differs(before.layer(name), after.layer(name)))
+
+
+def _differs(one: LayerPlan, other: LayerPlan) -> bool:
+    """Most layers of two successive plans are the same object, which is quicker to see than to compare."""
+    return one is not other and one != other
 
 
 def with_activations(plan: Plan, model: ModelSummary, mode: ActivationMode) -> Plan:

@@ -14,7 +14,7 @@ from engine.plan import LayerPlan, Plan, build_plan
 from engine.sensitivity.matrix import Sensitivity, SensitivityRow
 from engine.sizes import bits_per_weight
 from engine.summary import LayerSummary, ModelSummary
-from gui.figures import LiveFigures, compute_figures
+from gui.figures import LiveFigures, compute_figures, update_sqnr
 from gui.plan_edits import changed_layers, common_bits, with_activations
 from gui.results import LoadedData, ResultEntry
 
@@ -179,9 +179,11 @@ class Session(QObject):
 
     def _announce_cells(self, names: Iterable[str]) -> None:
         changed = frozenset(names)
-        if changed:
-            self._compute_figures()
-            self.sensitivity_changed.emit(changed)
+        if not changed or self.model is None or self.plan is None or self.figures is None:
+            return
+        self.figures = update_sqnr(self.figures, self.model, self.plan, self.rows)
+        self.figures_changed.emit()
+        self.sensitivity_changed.emit(changed)
 
     # --- results -------------------------------------------------------------------------------
 

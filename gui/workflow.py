@@ -35,6 +35,7 @@ from gui.settings import Settings
 from gui.units import format_bytes, format_db
 
 ANALYSIS_SAMPLES = 64
+BENCHMARK_S = 5.0
 
 
 class Workflow(QObject):
@@ -216,7 +217,7 @@ class Workflow(QObject):
             session.set_benchmark(result)
             self.benchmarked.emit()
 
-        request = BenchmarkRequest(models, data, threads=threads)
+        request = BenchmarkRequest(models, data, threads=threads, seconds=BENCHMARK_S)
         self._run(request, self.tr("Benchmark"), done, point_ready)
 
     # --- jobs ----------------------------------------------------------------------------------

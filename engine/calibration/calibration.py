@@ -16,20 +16,24 @@ import numpy as np
 from engine.calibration.statistics import TensorStatistics
 from engine.errors import CalibrationError
 from engine.numerics.affine import TensorQuantization, choose_tensor_quantization
-from engine.numerics.schemes import ActivationRange
+from engine.numerics.schemes import ActivationRange, CalibrationMethod
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Statistics by tensor name, and what they were collected on."""
+    """Statistics by tensor name, and what they were collected on.
+
+    `method` is how ranges are read from it where nothing else is said.
+    """
 
     model_sha256: str
     model_name: str
     samples: int
     data_digest: str
     tensors: Mapping[str, TensorStatistics]
+    method: CalibrationMethod | None = None
 
     def quantization(self, tensor: str, choice: ActivationRange) -> TensorQuantization:
         """The uint8 grid of one tensor.
@@ -64,8 +68,18 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
         "model": {"name": calibration.model_name, "sha256": calibration.model_sha256},
         "samples": calibration.samples,
         "data_digest": calibration.data_digest,
+        "method": None if calibration.method is None else str(calibration.method),
         "tensors": [
-            {"name": name, "min": item.minimum, "max": item.maximum, "count": item.count, "nonfinite": item.nonfinite}
+            {
+                "name": name,
+                "min": item.minimum,
+                "max": item.maximum,
+                "count": item.count,
+                "nonfinite": item.nonfinite,
+                "min_sum": item.minimum_sum,
+                "max_sum": item.maximum_sum,
+                "slices": item.slices,
+            }
             for name, item in zip(names, items, strict=True)
         ],
     }
@@ -89,15 +103,26 @@ def load_calibration(path: Path) -> Calibration:
             document = json.loads(archive["document"].tobytes())
             histograms = archive["histograms"]
         tensors = {
-            item["name"]: TensorStatistics(item["min"], item["max"], item["count"], item["nonfinite"], row)
+            item["name"]: TensorStatistics(
+                item["min"],
+                item["max"],
+                item["count"],
+                item["nonfinite"],
+                item["min_sum"],
+                item["max_sum"],
+                item["slices"],
+                row,
+            )
             for item, row in zip(document["tensors"], histograms, strict=True)
         }
+        method = document.get("method")
         return Calibration(
             document["model"]["sha256"],
             document["model"]["name"],
             document["samples"],
             document["data_digest"],
             tensors,
+            None if method is None else CalibrationMethod(method),
         )
     except OSError as error:
         raise CalibrationError(f"Cannot read the calibration {path}: {error.strerror or error}.") from error

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.calibration.ranges import Distribution, entropy_range, mse_range, percentile_range
 from engine.numerics.schemes import ActivationRange, CalibrationMethod
 
 MANTISSA_BITS = 5
@@ -28,6 +29,8 @@ class TensorStatistics:
         minimum, maximum: of the finite values.
         count: finite values seen.
         nonfinite: NaN and infinite values seen; they are left out of everything else.
+        minimum_sum, maximum_sum: summed over slices along the first axis (samples), for the average range.
+        slices: how many.
         histogram: int64 [BINS], indexed by the top bits of float32.
     """
 
@@ -35,13 +38,25 @@ class TensorStatistics:
     maximum: float = -np.inf
     count: int = 0
     nonfinite: int = 0
+    minimum_sum: float = 0.0
+    maximum_sum: float = 0.0
+    slices: int = 0
     histogram: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
     def update(self, values: npt.NDArray[Any]) -> None:
-        """Add a tensor of any shape."""
+        """Add a tensor of any shape; its first axis counts samples."""
+        self._update_slices(values)
         flat = np.ascontiguousarray(values, np.float32).reshape(-1)
         for start in range(0, flat.size, CHUNK_ELEMENTS):
             self._update_chunk(flat[start : start + CHUNK_ELEMENTS])
+
+    def _update_slices(self, values: npt.NDArray[Any]) -> None:
+        rows = values.reshape(len(values), -1) if values.ndim else values.reshape(1, 1)
+        low, high = rows.min(axis=1).astype(np.float64), rows.max(axis=1).astype(np.float64)
+        finite = np.isfinite(low) & np.isfinite(high)
+        self.minimum_sum += float(low[finite].sum())
+        self.maximum_sum += float(high[finite].sum())
+        self.slices += int(finite.sum())
 
     def _update_chunk(self, chunk: npt.NDArray[np.float32]) -> None:
         low, high = float(chunk.min()), float(chunk.max())
@@ -60,40 +75,34 @@ class TensorStatistics:
         self.minimum, self.maximum = min(self.minimum, other.minimum), max(self.maximum, other.maximum)
         self.count += other.count
         self.nonfinite += other.nonfinite
+        self.minimum_sum += other.minimum_sum
+        self.maximum_sum += other.maximum_sum
+        self.slices += other.slices
         self.histogram += other.histogram
 
     def range(self, choice: ActivationRange) -> tuple[float, float]:
         """Clipping range (range_min, range_max) by the chosen method; (0, 0) if nothing was seen."""
         if not self.count:
             return 0.0, 0.0
-        if choice.method == CalibrationMethod.MINMAX or choice.percentile >= 100:
+        if choice.method == CalibrationMethod.MINMAX or not self.histogram.any():
             return self.minimum, self.maximum
-        tail = (100.0 - choice.percentile) / 100.0 * self.count
-        edges_low, edges_high, counts = self._ascending()
-        cumulative = np.cumsum(counts)
-        low = _quantile(edges_low, edges_high, counts, cumulative, tail)
-        high = _quantile(edges_low, edges_high, counts, cumulative, self.count - tail)
+        if choice.method == CalibrationMethod.AVERAGE:
+            return self.minimum_sum / self.slices, self.maximum_sum / self.slices
+        found = self.distribution()
+        if choice.method == CalibrationMethod.PERCENTILE:
+            low, high = percentile_range(found, choice.percentile)
+        elif choice.method == CalibrationMethod.MSE:
+            low, high = mse_range(found, self.minimum, self.maximum)
+        else:
+            low, high = entropy_range(found, self.minimum, self.maximum)
         return max(low, self.minimum), min(high, self.maximum)
 
-    def _ascending(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """Occupied bins by rising value: lower edge, upper edge, count."""
-        used = np.flatnonzero(self.histogram)
-        first = (used.astype(np.uint32) << SHIFT).view(np.float32).astype(np.float64)
-        last = ((used.astype(np.uint32) << SHIFT) | np.uint32((1 << SHIFT) - 1)).view(np.float32).astype(np.float64)
+    def distribution(self) -> Distribution:
+        """Occupied bins by rising value."""
+        used = np.flatnonzero(self.histogram).astype(np.uint32)
+        first = (used << SHIFT).view(np.float32).astype(np.float64)
+        last = ((used << SHIFT) | np.uint32((1 << SHIFT) - 1)).view(np.float32).astype(np.float64)
+        last[first == 0] = 0.0
         low, high = np.minimum(first, last), np.maximum(first, last)
         order = np.argsort(low, kind="stable")
-        return low[order], high[order], self.histogram[used][order]
-
-
-def _quantile(
-    low: npt.NDArray[np.float64],
-    high: npt.NDArray[np.float64],
-    counts: npt.NDArray[np.int64],
-    cumulative: npt.NDArray[np.int64],
-    rank: float,
-) -> float:
-    """The value below which `rank` samples lie, linear inside a bin."""
-    index = min(int(np.searchsorted(cumulative, rank)), counts.size - 1)
-    before = cumulative[index] - counts[index]
-    share = float(np.clip((rank - before) / counts[index], 0.0, 1.0))
-    return float(low[index] + share * (high[index] - low[index]))
+        return Distribution(low[order], high[order], self.histogram[used][order])

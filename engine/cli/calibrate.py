@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from engine.cli.command import Answer, Command
@@ -20,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=[str(method) for method in CalibrationMethod],
-        help="no need to choose here: the file keeps the statistics that every method reads, and "
-        "convert --activation-method says which one does",
+        help="how convert reads ranges from the file unless it is told otherwise; the statistics for every "
+        "method are in it (default mse)",
     )
     add_output(parser, "C.calib", "the calibration")
 
@@ -30,6 +31,8 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Collect statistics."""
     ensure_not_source(Path(arguments.output), arguments.model, arguments.data)
     request = CalibrateRequest(arguments.model, read_required_data(arguments), arguments.output, arguments.samples)
+    if arguments.method is not None:
+        request = dataclasses.replace(request, method=CalibrationMethod(arguments.method))
     result = run_job(request, CalibrateResult, context)
     document = {
         "output": result.output,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.calibration.calibration import load_calibration
 from engine.cli.command import UsageError
 from engine.errors import OutputError
 from engine.jobs.requests import DataChoice
@@ -90,7 +91,8 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--activation-method",
         choices=[str(method) for method in CalibrationMethod],
-        help="range of static activations: everything seen, or cut at a percentile (the default)",
+        help="range of static activations: least squared error (mse, the default), least divergence (entropy), "
+        "cut at a percentile, everything seen (minmax), or its average over samples",
     )
     group.add_argument(
         "--percentile",
@@ -103,9 +105,15 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
 SCHEME_OPTIONS = ("activations", "group_size", "weight_range", "activation_method", "percentile")
 
 
+def _method_of(arguments: argparse.Namespace) -> CalibrationMethod | None:
+    """The method noted in the calibration file, if one is given."""
+    path = getattr(arguments, "calibration", None)
+    return load_calibration(Path(path)).method if path else None
+
+
 def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
     """What `add_scheme` collected."""
-    method = CalibrationMethod(arguments.activation_method or CalibrationMethod.PERCENTILE)
+    method = CalibrationMethod(arguments.activation_method or _method_of(arguments) or ActivationRange.method)
     if arguments.percentile is not None and method != CalibrationMethod.PERCENTILE:
         raise UsageError("--percentile belongs to --activation-method percentile.")
     return PlanDefaults(

@@ -172,7 +172,7 @@ class Rewriter:
             emit.constant("s", weight.scale.reshape(-1)),
             None
             if weight.zero_point is None
-            else emit.constant("z", _pack_rows(weight.zero_point + half, weight.bits)),
+            else emit.constant("z", _pack_rows(weight.zero_point.astype(np.int16) + half, weight.bits)),
             None,
             None if layer.bias is None else emit.constant("b", layer.bias),
         ]
@@ -189,6 +189,9 @@ class Rewriter:
         self._replace_layer(layer, made.outputs[0])
 
     def _replace_layer(self, layer: Layer, value: ir.Value) -> None:
+        old = layer.output_value
+        if str(old.name) in self.inputs:  # static layers that read it look its grid up by this name
+            value.name, old.name = old.name, f"{old.name}_replaced"
         if layer.bias_node is None:
             replace_and_remove(self.graph, layer.node, value)
             return
@@ -196,10 +199,11 @@ class Rewriter:
         self.graph.remove(layer.node, safe=True)
 
 
-def _pack_rows(zero_points: npt.NDArray[np.int8], bits: int) -> npt.NDArray[np.uint8]:
-    """Zero points [channels, blocks], every row packed to whole bytes."""
+def _pack_rows(zero_points: npt.NDArray[np.int16], bits: int) -> npt.NDArray[np.uint8]:
+    """Unsigned zero points [channels, blocks], every row packed to whole bytes."""
     missing = -zero_points.shape[1] % (8 // bits)
-    return pack(np.pad(zero_points, ((0, 0), (0, missing))), bits).reshape(len(zero_points), -1)
+    padded = np.pad(zero_points, ((0, 0), (0, missing))).astype(np.uint8)
+    return pack(padded.view(np.int8), bits).reshape(len(zero_points), -1)
 
 
 def channel_scales(weight: QuantizedWeight) -> npt.NDArray[np.float32]:

@@ -95,11 +95,12 @@ def _load_optimized(written: Path) -> tuple[Session, frozenset[int]]:
         path = Path(folder) / "optimized.onnx"
         session = Session(written, optimized_model_path=path)
         graph = onnx.load(str(path), load_external_data=False).graph
+    tables = {tensor.name for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT8}
     found = set()
     for node in graph.node:
         if node.op_type in INTEGER_OPS:
             found |= {_layer_index(name) for name in node.input}
-        elif node.op_type == "Gather" and node.input[0].endswith((".w", ".c", ".u", ".x", ".v")):
+        elif node.op_type == "Gather" and node.input[0] in tables:
             found.add(_layer_index(node.input[0]))
     return session, frozenset(index for index in found if index is not None)
 

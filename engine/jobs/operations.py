@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import lru_cache
 from pathlib import Path
 
@@ -94,6 +95,7 @@ def run_calibrate(request: CalibrateRequest, context: JobContext) -> CalibrateRe
     target = Path(request.output)
     with context.output(target) as temporary:
         found = calibrate(model, _dataset(model, request.data), request.samples, context)
+        found = dataclasses.replace(found, method=request.method)
         write_calibration(found, temporary)
     return CalibrateResult(request.output, found.samples, len(found.tensors), found.digest)
 

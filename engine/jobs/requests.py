@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.numerics.schemes import CalibrationMethod
 from engine.plan import Plan
 from engine.sensitivity.matrix import Sensitivity
 from engine.summary import ModelSummary
@@ -97,12 +98,16 @@ class WeightHistogram:
 
 @dataclass(frozen=True)
 class CalibrateRequest:
-    """Collect activation statistics into a file → `CalibrateResult`."""
+    """Collect activation statistics into a file → `CalibrateResult`.
+
+    `method` is a note in the file: how ranges are read from it unless a plan says otherwise.
+    """
 
     model: str
     data: DataChoice
     output: str
     samples: int = DEFAULT_CALIBRATION_SAMPLES
+    method: CalibrationMethod | None = None
 
 
 @dataclass(frozen=True)

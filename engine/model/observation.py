@@ -66,7 +66,9 @@ def observe_shapes(model: ir.Model, layers: Sequence[Layer]) -> dict[str, tuple[
     names = [name for name in names if name not in {str(value.name) for value in model.graph.inputs}]
     try:
         session = Session(with_outputs(model, names), is_optimized=False)
-        values = session.run(draw_inputs(session.inputs))
+        feeds = draw_inputs(session.inputs)
+        values = session.run(feeds)
     except (ModelError, TypeError, ValueError):
         return {}
-    return {name: tuple(value.shape) for name, value in zip(names, values, strict=True)}
+    observed = zip((*names, *feeds), (*values, *feeds.values()), strict=True)
+    return {name: tuple(value.shape) for name, value in observed}

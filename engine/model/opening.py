@@ -20,11 +20,11 @@ QUANTIZED_OPS = {
     "QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger", "QuantizeLinear", "DynamicQuantizeLinear",
     "MatMulNBits", "QGemm", "QLinearAdd", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "GatherBlockQuantized",
 }  # fmt: skip
+_PICKLE = "is a pickle, which Bitsmith does not load because loading it can run code. Export the model to ONNX first."
 _MAGIC = {
     b"PK\x03\x04": "is a zip archive (a PyTorch checkpoint or a packed folder), not an ONNX file. "
     "Unpack it, or export the model to ONNX first.",
-    b"\x80\x02": "is a pickle, which Bitsmith does not load because loading it can run code. "
-    "Export the model to ONNX first.",
+    **{bytes([0x80, protocol]): _PICKLE for protocol in (2, 3, 4, 5)},
 }
 
 
@@ -100,10 +100,11 @@ def _ensure_is_model(model: ir.Model, path: Path) -> None:
 
 
 def external_tensors(model: ir.Model) -> Iterator[ir.ExternalTensor]:
-    """The initializers that live in files beside the model."""
-    for value in model.graph.initializers.values():
-        if isinstance(value.const_value, ir.ExternalTensor):
-            yield value.const_value
+    """The initializers that live in files beside the model, those of If and Loop bodies included."""
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            if isinstance(value.const_value, ir.ExternalTensor):
+                yield value.const_value
 
 
 def _ensure_external_data(model: ir.Model, path: Path) -> int:

@@ -53,10 +53,11 @@ def prepare(model: ir.Model) -> ir.Model:
 
 def name_nodes(graph: ir.Graph) -> None:
     """Give every node a unique name; existing unique names stay as they are."""
+    given = {node.name for node in graph if node.name}
     taken: set[str] = set()
     for index, node in enumerate(graph):
         name = node.name or f"{node.op_type}_{index}"
-        while name in taken:
+        while name in taken or (name in given and name != node.name):
             name = f"{name}_{index}"
         node.name = name
         taken.add(name)
@@ -76,6 +77,8 @@ def _fold_one_batch_norm(graph: ir.Graph, norm: ir.Node) -> bool:
     layer = source.producer() if source is not None else None
     parameters = [constant(value) for value in norm.inputs[1:5]]
     if layer is None or source is None or sole_consumer(source) is not norm or any(p is None for p in parameters):
+        return False
+    if attribute_int(norm, "training_mode", 0):
         return False
     if len([value for value in norm.outputs if value.uses() or value.is_graph_output()]) > 1:
         return False
@@ -133,6 +136,8 @@ def _absorb(
     if _channel_count(layer, weight) != factor.size or attribute_int(layer, "transA", 0):
         return False
     bias = constant(bias_value)
+    if bias is not None and (bias.size not in (1, factor.size) or any(size != 1 for size in bias.shape[:-1])):
+        return False
     bias = np.zeros(factor.size) if bias is None else np.broadcast_to(bias.reshape(-1), factor.size)
     bias = bias * attribute_float(layer, "beta", 1.0)
     scaled = (weight.astype(np.float64) * _along_channels(layer, weight, factor)).astype(np.float32)

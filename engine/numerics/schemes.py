@@ -33,7 +33,10 @@ class CalibrationMethod(StrEnum):
     """How the clipping range of an activation is read from its statistics."""
 
     MINMAX = "minmax"
+    AVERAGE = "average"
     PERCENTILE = "percentile"
+    ENTROPY = "entropy"
+    MSE = "mse"
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class ActivationMode(StrEnum):
 class ActivationRange:
     """How static activation ranges are read from a calibration; they are asymmetric uint8."""
 
-    method: CalibrationMethod = CalibrationMethod.PERCENTILE
+    method: CalibrationMethod = CalibrationMethod.MSE
     percentile: float = 99.999
 
     def __post_init__(self) -> None:

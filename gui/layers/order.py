@@ -45,6 +45,10 @@ class LayerOrder(QSortFilterProxyModel):
         """The layer's name in a shown row."""
         return self._source.layer_at(self.mapToSource(self.index(row, 0)).row()).name
 
+    def cells_at(self, row: int) -> list[tuple[float | None, bool]]:
+        """The bit cells of a shown row, as `LayersModel.cells`."""
+        return self._source.cells(self.mapToSource(self.index(row, 0)).row())
+
     def row_of(self, name: str) -> int:
         """The shown row of a layer; -1 if it is filtered out."""
         source_row = self._source.row_of(name)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtCore import QModelIndex, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 from typing_extensions import override
 
-from gui.layers.model import BITS_OF_COLUMN, Column, LayerRole
+from gui.layers.model import BITS_OF_COLUMN
 from gui.layers.order import LayerOrder
 from gui.theme import Theme
 
 WIDTH = 46
+REDRAW_MS = 30
 
 
 class Overview(pg.PlotWidget):  # type: ignore[misc]
@@ -36,17 +37,14 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
         self._image = pg.ImageItem(axisOrder="row-major")
         self._frame = QGraphicsRectItem()
         self._set_up_plot()
-        self._redraw_timer = QTimer(self, singleShot=True, interval=0)
+        self._pixels = np.zeros((0, len(BITS_OF_COLUMN), 4), dtype=np.uint8)
+        self._stale_rows: set[int] = set()
+        self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
         self._redraw_timer.timeout.connect(self._redraw)
-        for changed in (
-            order.dataChanged,
-            order.modelReset,
-            order.layoutChanged,
-            order.rowsInserted,
-            order.rowsRemoved,
-        ):
-            changed.connect(self._redraw_timer.start)
-        theme.changed.connect(self._redraw_timer.start)
+        order.dataChanged.connect(self._on_data_changed)
+        for changed in (order.modelReset, order.layoutChanged, order.rowsInserted, order.rowsRemoved, theme.changed):
+            changed.connect(self._on_everything_changed)
+        self._on_everything_changed()
 
     def show_rows(self, first: int, last: int) -> None:
         """Frame the rows in sight."""
@@ -65,28 +63,39 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
         self.addItem(self._image)
         self.addItem(self._frame)
 
+    def _on_data_changed(self, top_left: QModelIndex, bottom_right: QModelIndex) -> None:
+        self._stale_rows.update(range(top_left.row(), bottom_right.row() + 1))
+        self._redraw_timer.start()
+
+    def _on_everything_changed(self) -> None:
+        self._pixels = np.zeros((0, len(BITS_OF_COLUMN), 4), dtype=np.uint8)
+        self._redraw_timer.start()
+
     def _redraw(self) -> None:
         rows = self._order.rowCount()
+        if len(self._pixels) != max(rows, 1):
+            self._pixels = np.zeros((max(rows, 1), len(BITS_OF_COLUMN), 4), dtype=np.uint8)
+            self._stale_rows = set(range(rows))
+            self._show_frame_and_range(rows)
+        for row in self._stale_rows:
+            if row < rows:
+                self._pixels[row] = [self._pixel(*cell) for cell in self._order.cells_at(row)]
+                self._pixels[row, 0] = _rgba(self._theme.color("cell_empty"))
+        self._stale_rows.clear()
+        self._image.setImage(self._pixels, levels=(0, 255))
+
+    def _show_frame_and_range(self, rows: int) -> None:
         self.setBackground(self._theme.color("window"))
         pen = pg.mkPen(self._theme.color("cell_chosen"), width=1.5)
         pen.setCosmetic(True)
         self._frame.setPen(pen)
-        pixels = np.zeros((max(rows, 1), len(BITS_OF_COLUMN), 4), dtype=np.uint8)
-        for row in range(rows):
-            for at, column in enumerate(BITS_OF_COLUMN):
-                pixels[row, at] = self._pixel(row, column)
-        self._image.setImage(pixels, levels=(0, 255))
         self.setXRange(0, len(BITS_OF_COLUMN), padding=0)
         self.setYRange(0, max(rows, 1), padding=0)
 
-    def _pixel(self, row: int, column: int) -> tuple[int, int, int, int]:
-        index = self._order.index(row, column)
-        sqnr_db: float | None = index.data(LayerRole.SQNR_DB)
-        if sqnr_db is not None and column != Column.BITS_32:
-            color = self._theme.sqnr_color(sqnr_db)
-        else:
-            color = self._theme.color("bar" if index.data(LayerRole.IS_CHOSEN) else "cell_empty")
-        return (color.red(), color.green(), color.blue(), 255)
+    def _pixel(self, sqnr_db: float | None, is_chosen: bool) -> tuple[int, int, int, int]:  # noqa: FBT001 - a pair of the cell
+        if sqnr_db is not None:
+            return _rgba(self._theme.sqnr_color(sqnr_db))
+        return _rgba(self._theme.color("bar" if is_chosen else "cell_empty"))
 
     def _request_row_at(self, event: QMouseEvent) -> None:
         row = int(self.getViewBox().mapSceneToView(event.position()).y())
@@ -105,3 +114,7 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
     @override
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         event.accept()
+
+
+def _rgba(color: QColor) -> tuple[int, int, int, int]:
+    return (color.red(), color.green(), color.blue(), 255)

@@ -86,6 +86,13 @@ def sample_window(window: MainWindow, qtbot: QtBot) -> MainWindow:
 
 
 @pytest.fixture
+def loaded_window(window: MainWindow) -> MainWindow:
+    """A window that shows a hand-made model, for what needs no engine."""
+    window.session.set_model(build_summary(4))
+    return window
+
+
+@pytest.fixture
 def message(window: MainWindow, qtbot: QtBot) -> Callable[[], str]:
     """Waits for a message box and returns what it says."""
 

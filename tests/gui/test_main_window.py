@@ -101,7 +101,10 @@ def test_that_the_whole_loop_works_on_the_sample(sample_window: MainWindow, qtbo
     assert (tmp_path / "out.onnx").stat().st_size == session.results[-1].converted.file_bytes
 
 
-def test_that_a_benchmark_fills_the_table(sample_window: MainWindow, qtbot: QtBot) -> None:
+def test_that_a_benchmark_fills_the_table(
+    sample_window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gui.workflow.BENCHMARK_S", 0.5)
     with qtbot.waitSignal(sample_window.workflow.benchmarked, timeout=JOB_MS):
         sample_window.actions_["action_benchmark"].trigger()
     assert sample_window.session.baseline is not None
@@ -111,8 +114,8 @@ def test_that_a_benchmark_fills_the_table(sample_window: MainWindow, qtbot: QtBo
     finish_jobs(sample_window, qtbot)
 
 
-def test_that_the_keys_assign_bits_and_lock(sample_window: MainWindow, qtbot: QtBot) -> None:
-    window = sample_window
+def test_that_the_keys_assign_bits_and_lock(loaded_window: MainWindow, qtbot: QtBot) -> None:
+    window = loaded_window
     window.activateWindow()
     window.layers_page.view.setFocus()
     window.layers_page.view.selectRow(2)
@@ -139,8 +142,8 @@ def test_that_the_histogram_of_the_selected_layer_arrives_and_follows_the_plan(
     assert 0 < len(window.feed.current.grid) <= 16
 
 
-def test_that_the_inspector_changes_the_plan_and_offers_only_what_works(sample_window: MainWindow) -> None:
-    window = sample_window
+def test_that_the_inspector_changes_the_plan_and_offers_only_what_works(loaded_window: MainWindow) -> None:
+    window = loaded_window
     box = window.findChild(QComboBox, "inspector_kernel")
     assert box is not None
     box.setCurrentIndex(box.findData(Kernel.FLOAT))
@@ -262,10 +265,10 @@ def test_that_the_theme_is_switched_and_remembered(window: MainWindow) -> None:
     assert Settings().theme == ThemeMode.DARK
 
 
-def test_that_everything_the_user_can_press_has_a_name_and_a_tip(sample_window: MainWindow) -> None:
-    nameless = [action.text() for action in sample_window.actions_.all() if not action.objectName()]
+def test_that_everything_the_user_can_press_has_a_name_and_a_tip(loaded_window: MainWindow) -> None:
+    nameless = [action.text() for action in loaded_window.actions_.all() if not action.objectName()]
     assert not nameless
-    pages = (sample_window.layers_page, sample_window.inspector, sample_window.compare_page)
+    pages = (loaded_window.layers_page, loaded_window.inspector, loaded_window.compare_page)
     for page in pages:
         for box in page.findChildren(QComboBox):
             assert box.objectName()

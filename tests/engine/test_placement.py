@@ -1,0 +1,154 @@
+"""Where quantize/dequantize pairs go, on graphs small enough to list every tensor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from onnx import helper
+
+from engine.placement import Placement, calibrated_tensors, place_layers
+from engine.summary import ModelSummary
+from tests.engine.models import build_model, conv_chain, normal, open_built
+
+
+def summarize(tmp_path: Path, nodes: list[onnx.NodeProto], weights: dict[str, tuple[int, ...]]) -> ModelSummary:
+    constants = {name: normal(*shape) for name, shape in weights.items()}
+    return open_built(build_model(nodes, {"x": ["N", 8, 8, 8]}, ["y"], constants), tmp_path).summary
+
+
+def conv(name: str, source: str, target: str, **attributes: object) -> onnx.NodeProto:
+    return helper.make_node("Conv", [source, f"{name}.w"], [target], name=name, pads=[1, 1, 1, 1], **attributes)
+
+
+W = (8, 8, 3, 3)
+
+
+def quantized(placement: Placement) -> set[str]:
+    return set(placement.range_source)
+
+
+def test_that_a_convolution_is_quantized_after_its_relu(tmp_path: Path) -> None:
+    summary = open_built(conv_chain(), tmp_path).summary
+    placement = place_layers(summary, ["first"])
+    assert quantized(placement) == {"x", "r1"}
+    assert placement.integer_producers == {"r1"}
+    assert placement.readers == {"x": frozenset({"first"})}
+
+
+def test_that_a_gemm_tail_writes_floats(tmp_path: Path) -> None:
+    placement = place_layers(open_built(conv_chain(), tmp_path).summary, ["first", "second", "head"])
+    assert quantized(placement) == {"x", "r1", "c2", "p", "f"}
+    assert "y" not in quantized(placement)
+    assert placement.range_source["f"] == "p"
+    assert placement.range_source["p"] == "p"
+
+
+def test_that_nothing_is_quantized_without_static_layers(tmp_path: Path) -> None:
+    placement = place_layers(open_built(conv_chain(), tmp_path).summary, [])
+    assert not placement.range_source
+    assert not placement.integer_producers
+    assert not placement.readers
+
+
+def test_that_a_gemm_alone_quantizes_its_input_only_and_is_its_only_reader(tmp_path: Path) -> None:
+    placement = place_layers(open_built(conv_chain(), tmp_path).summary, ["head"])
+    assert "y" not in quantized(placement)
+    assert "r1" not in quantized(placement)
+    assert "head" in placement.readers["f"]
+    assert not placement.integer_producers
+
+
+def test_that_max_pooling_between_convolutions_shares_its_range(tmp_path: Path) -> None:
+    nodes = [conv("a", "x", "c"), helper.make_node("MaxPool", ["c"], ["p"], kernel_shape=[2, 2]), conv("b", "p", "y")]
+    placement = place_layers(summarize(tmp_path, nodes, {"a.w": W, "b.w": W}), ["a", "b"])
+    assert placement.range_source == {"c": "c", "p": "c", "x": "x", "y": "y"}
+    assert placement.integer_producers == {"c", "p", "y"}
+
+
+def test_that_a_chain_of_moves_shares_the_range_of_its_start(tmp_path: Path) -> None:
+    nodes = [
+        conv("a", "x", "c"),
+        helper.make_node("Transpose", ["c"], ["t"], perm=[0, 1, 3, 2]),
+        helper.make_node("MaxPool", ["t"], ["p"], kernel_shape=[2, 2]),
+        conv("b", "p", "y"),
+    ]
+    placement = place_layers(summarize(tmp_path, nodes, {"a.w": W, "b.w": W}), ["a", "b"])
+    assert {placement.range_source[name] for name in ("c", "t", "p")} == {"c"}
+
+
+def residual() -> list[onnx.NodeProto]:
+    return [
+        conv("a", "x", "ac"),
+        helper.make_node("Relu", ["ac"], ["ar"]),
+        conv("b", "ar", "bc"),
+        helper.make_node("Add", ["bc", "ar"], ["sum"], name="add"),
+        helper.make_node("Relu", ["sum"], ["sr"]),
+        conv("c", "sr", "y"),
+    ]
+
+
+def test_that_a_residual_block_runs_on_integers_throughout(tmp_path: Path) -> None:
+    summary = summarize(tmp_path, residual(), {"a.w": W, "b.w": W, "c.w": W})
+    placement = place_layers(summary, ["a", "b", "c"])
+    assert quantized(placement) == {"x", "ar", "bc", "sr", "y"}
+    assert placement.integer_producers == {"ar", "bc", "sr", "y"}
+    assert all(placement.range_source[name] == name for name in quantized(placement))
+
+
+def test_that_an_add_stays_float_when_nobody_wants_integers_of_it(tmp_path: Path) -> None:
+    summary = summarize(tmp_path, residual(), {"a.w": W, "b.w": W, "c.w": W})
+    placement = place_layers(summary, ["a", "b"])
+    assert "sr" not in quantized(placement)
+    assert placement.integer_producers == {"ar", "bc"}
+
+
+def test_that_a_float_layer_in_the_middle_of_static_ones_reads_what_they_write(tmp_path: Path) -> None:
+    summary = summarize(tmp_path, residual(), {"a.w": W, "b.w": W, "c.w": W})
+    placement = place_layers(summary, ["a", "c"])
+    assert placement.integer_producers == {"ar", "sr", "y"}
+    assert placement.readers["bc"] == {"add"}
+
+
+def test_that_concat_and_its_inputs_are_quantized(tmp_path: Path) -> None:
+    nodes = [
+        conv("a", "x", "ac"),
+        conv("b", "x", "bc"),
+        helper.make_node("Concat", ["ac", "bc"], ["cat"], axis=1),
+        conv("c", "cat", "y"),
+    ]
+    summary = summarize(tmp_path, nodes, {"a.w": W, "b.w": W, "c.w": (8, 16, 3, 3)})
+    placement = place_layers(summary, ["a", "b", "c"])
+    assert placement.integer_producers == {"ac", "bc", "cat", "y"}
+    assert placement.readers["x"] == {"a", "b"}
+
+
+def test_that_depthwise_convolutions_are_placed_like_others(tmp_path: Path) -> None:
+    nodes = [
+        conv("a", "x", "ac", group=8),
+        helper.make_node("Clip", ["ac", "zero", "six"], ["clipped"]),
+        conv("b", "clipped", "y"),
+    ]
+    summary = summarize(tmp_path, nodes, {"a.w": (8, 1, 3, 3), "b.w": W, "zero": (), "six": ()})
+    placement = place_layers(summary, ["a", "b"])
+    assert quantized(placement) == {"x", "clipped", "y"}
+
+
+def test_that_a_relu_that_has_a_neighbour_is_not_absorbed(tmp_path: Path) -> None:
+    nodes = [
+        conv("a", "x", "ac"),
+        helper.make_node("Relu", ["ac"], ["ar"]),
+        helper.make_node("Sigmoid", ["ac"], ["s"]),
+        helper.make_node("Mul", ["ar", "s"], ["y"]),
+    ]
+    placement = place_layers(summarize(tmp_path, nodes, {"a.w": W}), ["a"])
+    assert placement.integer_producers == {"ac"}
+
+
+def test_that_calibrated_tensors_serve_every_choice_of_static_layers(tmp_path: Path) -> None:
+    summary = summarize(tmp_path, residual(), {"a.w": W, "b.w": W, "c.w": W})
+    collected = set(calibrated_tensors(summary))
+    names = [layer.name for layer in summary.layers]
+    for mask in range(1 << len(names)):
+        chosen = [name for index, name in enumerate(names) if mask >> index & 1]
+        assert set(place_layers(summary, chosen).range_source.values()) <= collected
