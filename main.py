@@ -104,17 +104,15 @@ def open_window(arguments: Sequence[str]) -> int:
     for path in (options.model, options.data):
         if path is not None and not Path(path).exists():
             return fail(f"{path} does not exist. Check the path, or start with bitsmith alone and open a file there.")
-    model, data = options.model, options.data
-    if options.sample:
-        from engine.cli.sample import load_sample
+    from engine.jobs.supervisor import WorkerProcess
 
-        sample = load_sample()
-        model, data = str(sample.model), str(sample.test_data)
+    worker = WorkerProcess()
+    worker.start()  # loads the engine on another core while Qt loads here
     from gui.app import run_window
 
     # Qt's event loop runs no Python while it waits, so Ctrl+C would go unheard.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return run_window(model, data)
+    return run_window(options.model, options.data, is_sample=options.sample, worker=worker)
 
 
 def find_obstacle(environment: Mapping[str, str]) -> str | None:

@@ -72,9 +72,10 @@ class _Placer:
         self._static = {layer.name for layer in layers}
 
     def run(self) -> Placement:
-        convolutions = {self.after_clipping(layer.output_name) for layer in self._layers if layer.op == "Conv"}
-        self._written |= convolutions
-        self._quantized |= convolutions | {layer.input_name for layer in self._layers}
+        integer_writers = [layer for layer in self._layers if layer.op == "Conv" or self._would_fuse_with_relu(layer)]
+        ends = {self.after_clipping(layer.output_name) for layer in integer_writers}
+        self._written |= ends
+        self._quantized |= ends | {layer.input_name for layer in self._layers}
         self._written |= {
             end
             for layer in self._layers
@@ -92,6 +93,12 @@ class _Placer:
             integer_producers=frozenset(self._written & self._quantized),
             readers={name: self._readers(name) for name in self._quantized - self._written},
         )
+
+    def _would_fuse_with_relu(self, layer: LayerSummary) -> bool:
+        """Whether ONNX Runtime would make a float FusedGemm of it, unless the Relu's output is quantized."""
+        is_gemm = layer.op == "Gemm" or (layer.bias_elements > 0 and layer.macs == layer.parameters)
+        end = self.after_clipping(layer.output_name)
+        return is_gemm and end not in self._outputs and self._model.producers[end].op == "Relu"
 
     def after_clipping(self, tensor: str) -> str:
         """The tensor after a Relu or Clip that nothing else stands beside, which the kernel absorbs."""

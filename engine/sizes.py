@@ -65,7 +65,20 @@ def bits_per_weight(model: ModelSummary, plan: Plan) -> float:
 def predict_file_bytes(model: ModelSummary, plan: Plan) -> int:
     """Size of the converted file."""
     layers = sum(layer_bytes(layer, plan.layer(layer.name)) for layer in model.layers)
-    return model.fixed_bytes + layers + _activation_bytes(model, plan) + METADATA_BYTES
+    return model.fixed_bytes + layers - _shared_bytes(model, plan) + _activation_bytes(model, plan) + METADATA_BYTES
+
+
+def _shared_bytes(model: ModelSummary, plan: Plan) -> int:
+    """What float layers save by sharing a weight; quantized ones each store their own codes."""
+    seen: set[str] = set()
+    saved = 0
+    for layer in model.layers:
+        if plan.layer(layer.name).weights.bits != 32 or not layer.weight_name:
+            continue
+        if layer.weight_name in seen:
+            saved += layer.float_bytes + _constant(len(layer.weight_shape)) + len(layer.weight_name)
+        seen.add(layer.weight_name)
+    return saved
 
 
 def layer_bytes(layer: LayerSummary, choice: LayerPlan) -> int:

@@ -27,6 +27,7 @@ class LayerSummary:
         input_name, output_name: activation tensors in the prepared graph.
         constant_name_bytes: length of the names of weight and bias in the source.
         kernels: what conversion offers for this layer, best first; `float` is always there.
+        weight_name: the weight's tensor; layers that share a weight have the same.
     """
 
     name: str
@@ -44,6 +45,7 @@ class LayerSummary:
     output_name: str
     constant_name_bytes: int
     kernels: tuple[Kernel, ...]
+    weight_name: str = ""
 
     @property
     def float_bytes(self) -> int:

@@ -20,24 +20,33 @@ def plan_path_for(target: Path) -> Path:
 
 
 def export_result(source: Path, target: Path, plan: Plan) -> None:
-    """Copy `source` to `target` and write `plan` beside it; both appear complete or not at all.
+    """Copy `source` to `target` and write `plan` beside it; nothing appears before it is complete.
+
+    Weights in a file of their own keep that file's name, by which the model refers to it.
 
     Raises:
         OutputError: the target cannot be written, or the source is gone.
     """
+    weights = source.with_name(f"{source.name}.data")
     try:
         if target.exists() and source.samefile(target):
             raise OutputError(f"{target} is the result itself. Choose another name or folder.")
-        ensure_writable(target, source.stat().st_size)
-        model_copy, plan_copy = _temporary(target), _temporary(plan_path_for(target))
+        copies = {source: target}
+        if weights.exists():
+            copies = {weights: target.with_name(weights.name), source: target}
+        if any(copy.exists() and copy.samefile(file) for file, copy in copies.items()):
+            raise OutputError(f"{target.parent} holds the result itself. Choose another folder.")
+        ensure_writable(target, sum(file.stat().st_size for file in copies))
+        plan_target = plan_path_for(target)
         try:
-            shutil.copyfile(source, model_copy)
-            plan_copy.write_text(format_plan(plan), encoding="utf-8")
-            os.replace(model_copy, target)
-            os.replace(plan_copy, plan_path_for(target))
+            for file, copy in copies.items():
+                shutil.copyfile(file, _temporary(copy))
+            _temporary(plan_target).write_text(format_plan(plan), encoding="utf-8")
+            for copy in (*copies.values(), plan_target):
+                os.replace(_temporary(copy), copy)
         finally:
-            model_copy.unlink(missing_ok=True)
-            plan_copy.unlink(missing_ok=True)
+            for copy in (*copies.values(), plan_target):
+                _temporary(copy).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot export to {target}: {error.strerror or error}. Choose another folder.") from error
 

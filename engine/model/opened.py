@@ -116,6 +116,7 @@ def _summarize_layer(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> LayerS
         output_name=str(layer.output_value.name),
         constant_name_bytes=sum(len(str(value.name)) for value in layer_constants(layer)),
         kernels=layer.kernels,
+        weight_name=str(layer.weight_value.name),
     )
 
 

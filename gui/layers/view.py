@@ -15,7 +15,7 @@ from gui.theme import Theme
 ROW_HEIGHT = 27
 WIDTHS = {Column.WEIGHTS: 120, Column.LOCK: 30, Column.KERNEL: 98, Column.SIZE: 78}
 BIT_CELL_WIDTH = 52
-OPERATOR_WIDTH = 172
+OPERATOR_WIDTH = 192
 
 
 class LayersView(QTableView):

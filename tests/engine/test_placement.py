@@ -152,3 +152,19 @@ def test_that_calibrated_tensors_serve_every_choice_of_static_layers(tmp_path: P
     for mask in range(1 << len(names)):
         chosen = [name for index, name in enumerate(names) if mask >> index & 1]
         assert set(place_layers(summary, chosen).range_source.values()) <= collected
+
+
+def test_that_a_gemm_before_a_relu_writes_integers_unless_the_relu_is_an_output(tmp_path: Path) -> None:
+    def gemm(name: str, source: str, target: str) -> onnx.NodeProto:
+        return helper.make_node("Gemm", [source, f"{name}.w"], [target], name=name)
+
+    nodes = [
+        gemm("a", "x", "ag"),
+        helper.make_node("Relu", ["ag"], ["ar"]),
+        gemm("b", "ar", "bg"),
+        helper.make_node("Relu", ["bg"], ["y"]),
+    ]
+    constants = {"a.w": normal(8, 8), "b.w": normal(8, 8)}
+    summary = open_built(build_model(nodes, {"x": ["N", 8]}, ["y"], constants), tmp_path).summary
+    assert quantized(place_layers(summary, ["a"])) == {"x", "ar"}
+    assert quantized(place_layers(summary, ["b"])) == {"ar"}
