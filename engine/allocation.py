@@ -8,6 +8,7 @@ over is spent afterwards on the upgrades that help most.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +96,7 @@ def _fit(
         largest = predict_file_bytes(model, assemble([0] * len(options)))
         raise BudgetError(
             f"A size ratio of {budget / model.file_bytes:.3f} cannot be reached: with these layers free the file can "
-            f"be {least / model.file_bytes:.3f} to {largest / model.file_bytes:.3f} of the source."
+            f"be {math.ceil(1000 * least / model.file_bytes) / 1000:.3f} to {largest / model.file_bytes:.3f} of the source."
         )
     capacity = budget - overhead(smallest)
     return assemble(_spend_rest(options, choose_cheapest_noise(options, capacity), capacity))

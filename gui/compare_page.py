@@ -19,6 +19,9 @@ PLOT_HEIGHT = 210
 TABLE_HEIGHT = 150
 SMALL_DROP = 0.5
 """Points of top-1 below which a loss is not marked."""
+SMALL_AGREEMENT = 95.0
+"""Percentage of equal decisions below which a result is no longer called close."""
+DEGRADED_SQNR_DB = 10.0
 
 
 class ComparePage(QWidget):
@@ -163,9 +166,20 @@ class ComparePage(QWidget):
             return Cell(self.tr("⚑ degraded"), Tone.BAD, "\n".join(entry.converted.warnings))
         if entry.converted.warnings:
             return Cell(self.tr("note"), Tone.BAD, "\n".join(entry.converted.warnings))
-        return (
-            Cell(self.tr("close to float"), Tone.GOOD) if entry.evaluation else Cell(self.tr("not compared"), Tone.DIM)
-        )
+        if entry.evaluation is None:
+            return Cell(self.tr("not compared"), Tone.DIM)
+        return self._judge(entry)
+
+    def _judge(self, entry: ResultEntry) -> Cell:
+        """What the evaluation says, the worst figure first."""
+        found, drop = entry.evaluation, -(entry.top1_delta or 0.0)
+        if drop > SMALL_DROP:
+            return Cell(self.tr("{points} points lower").format(points=f"{drop:.2f}"), Tone.BAD)
+        if entry.sqnr_db is not None and entry.sqnr_db < DEGRADED_SQNR_DB:
+            return Cell(self.tr("far from float"), Tone.BAD)
+        if found is not None and found.agreement is not None and found.agreement < SMALL_AGREEMENT:
+            return Cell(self.tr("differs on {share} %").format(share=f"{100 - found.agreement:.1f}"))
+        return Cell(self.tr("close to float"), Tone.GOOD)
 
     def _show(self) -> None:
         self.model.refresh()

@@ -125,6 +125,7 @@ def build_result_view(model: ResultModel, name: str, parent: QWidget) -> QTableV
     """A table over `model`, its first column as wide as there is room."""
     view = named(QTableView(parent), name)
     view.setModel(model)
+    view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
     view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

@@ -99,7 +99,7 @@ def load_calibration(path: Path) -> Calibration:
         CalibrationError: missing, unreadable or malformed.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             document = json.loads(archive["document"].tobytes())
             histograms = archive["histograms"]
         tensors = {

@@ -82,6 +82,8 @@ def entropy_range(found: Distribution, low: float, high: float) -> tuple[float, 
     bins that it covers. Source: Migacz, "8-bit Inference with TensorRT", GTC 2017.
     """
     reach = max(abs(low), abs(high))
+    if reach == 0:
+        return low, high
     histogram = _linear_histogram(found, reach)
     levels = UINT8_MAX if low >= 0 or high <= 0 else UINT8_MAX // 2
     candidates = range(min(FIRST_ENTROPY_CANDIDATE, levels), ENTROPY_BINS + 1, ENTROPY_STEP)

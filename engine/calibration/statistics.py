@@ -87,6 +87,8 @@ class TensorStatistics:
         if choice.method == CalibrationMethod.MINMAX or not self.histogram.any():
             return self.minimum, self.maximum
         if choice.method == CalibrationMethod.AVERAGE:
+            if not self.slices:  # every sample holds NaN or infinity somewhere
+                return self.minimum, self.maximum
             return self.minimum_sum / self.slices, self.maximum_sum / self.slices
         found = self.distribution()
         if choice.method == CalibrationMethod.PERCENTILE:
@@ -95,7 +97,8 @@ class TensorStatistics:
             low, high = mse_range(found, self.minimum, self.maximum)
         else:
             low, high = entropy_range(found, self.minimum, self.maximum)
-        return max(low, self.minimum), min(high, self.maximum)
+        low, high = np.clip((low, high), self.minimum, self.maximum).tolist()
+        return low, high
 
     def distribution(self) -> Distribution:
         """Occupied bins by rising value."""

@@ -48,9 +48,14 @@ def _draw(count: int, limit: int, rng: np.random.Generator) -> npt.NDArray[np.in
 
 def _batched_rows(values: Array, batches: tuple[int, ...], limit: int, rng: np.random.Generator) -> Array:
     """Every batch entry of the constant is a group of its own."""
-    spread = np.broadcast_to(values, values.shape[: -2 - len(batches)] + batches + values.shape[-2:])
-    stacked = np.moveaxis(spread.reshape(-1, int(np.prod(batches)), *values.shape[-2:]), 1, 0)
-    rows = stacked.reshape(len(stacked), -1, values.shape[-1])
+    values = np.atleast_2d(values)
+    full = np.broadcast_shapes(values.shape[:-2], batches)
+    spread = np.broadcast_to(values, full + values.shape[-2:])
+    first = len(full) - len(batches)
+    own = [first + index for index, size in enumerate(batches) if size > 1]
+    shared = [axis for axis in range(len(full)) if axis not in own]
+    stacked = spread.transpose(*own, *shared, len(full), len(full) + 1)
+    rows = stacked.reshape(int(np.prod(batches)), -1, values.shape[-1])
     return rows[:, _draw(rows.shape[1], limit, rng)]
 
 
@@ -113,15 +118,40 @@ def _transposed_rows(layer: Layer, values: Array, limit: int, rng: np.random.Gen
     rank = len(kernel)
     strides = attribute_ints(layer.node, "strides", (1,) * rank)
     dilations = attribute_ints(layer.node, "dilations", (1,) * rank)
-    pads = attribute_ints(layer.node, "pads", (0,) * (2 * rank))
     spread_size = [(length - 1) * step + 1 for length, step in zip(values.shape[2:], strides, strict=True)]
     spread = np.zeros((*values.shape[:2], *spread_size), np.float32)
-    places = (slice(None), slice(None), *_every(strides))
-    spread[places] = values
+    spread[(slice(None), slice(None), *(slice(None, None, step) for step in strides))] = values
     reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
-    margins = tuple(max(r - p, 0) for r, p in zip(reach * 2, pads, strict=True))
-    geometry = _Geometry(kernel, (1,) * rank, dilations, margins)
+    pads = _transposed_pads(layer, [size + r for size, r in zip(spread_size, reach, strict=True)], values.shape[2:])
+    margins = [r - p for r, p in zip(reach * 2, pads, strict=True)]
+    inside = (slice(max(-margin, 0), size - max(-margins[rank + axis], 0)) for axis, (margin, size) in
+              enumerate(zip(margins[:rank], spread_size, strict=True)))  # fmt: skip
+    spread = spread[(slice(None), slice(None), *inside)]
+    geometry = _Geometry(kernel, (1,) * rank, dilations, tuple(max(margin, 0) for margin in margins))
     rows = _convolution_rows(spread, geometry, layer.group, limit, rng)
     mirrored = rows.reshape(*rows.shape[:2], -1, *kernel)
     flipped = np.flip(mirrored, axis=tuple(range(3, 3 + rank)))
     return np.ascontiguousarray(flipped).reshape(rows.shape)
+
+
+def _transposed_pads(layer: Layer, full: list[int], size: tuple[int, ...]) -> tuple[int, ...]:
+    """What is cut off before and after each axis of the full result; negative where zeros are added.
+
+    Args:
+        full: output size without any pads.
+        size: input size.
+    """
+    rank = len(full)
+    extra = attribute_ints(layer.node, "output_padding", (0,) * rank)
+    strides = attribute_ints(layer.node, "strides", (1,) * rank)
+    mode = attribute_string(layer.node, "auto_pad", "NOTSET")
+    wanted = attribute_ints(layer.node, "output_shape", ())[-rank:]
+    if not wanted and mode in ("SAME_UPPER", "SAME_LOWER"):
+        wanted = tuple(length * step for length, step in zip(size, strides, strict=True))
+    if not wanted:
+        pads = attribute_ints(layer.node, "pads", (0,) * (2 * rank)) if mode == "NOTSET" else (0,) * (2 * rank)
+        return (*pads[:rank], *(pad - more for pad, more in zip(pads[rank:], extra, strict=True)))
+    total = [length - target for length, target in zip(full, wanted, strict=True)]
+    before = [max(number + more, 0) // 2 if mode == "SAME_UPPER" else -(-max(number + more, 0) // 2)
+              for number, more in zip(total, extra, strict=True)]  # fmt: skip
+    return (*before, *(number - first for number, first in zip(total, before, strict=True)))

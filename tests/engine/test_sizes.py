@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine.calibration.calibration import Calibration
+from engine.calibration.collection import calibrate
 from engine.conversion.convert import convert
+from engine.data.dataset import open_dataset
 from engine.job_context import JobContext
 from engine.jobs.requests import ConvertRequest, ConvertResult, DataChoice
 from engine.model.opened import Model, open_model
@@ -16,15 +18,13 @@ from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan
 from engine.sizes import bits_per_weight, predict_file_bytes, stored_weight_bytes
 from tests.engine.models import calibrate_on, conv_chain, draw_samples, open_built, write_dataset
 
-ASSETS = Path(__file__).parents[3] / "shared" / "assets"
-
 
 def convert_all(model: Model, calibration: Calibration, plan: Plan, output: Path) -> ConvertResult:
     return convert(model, ConvertRequest(str(model.path), plan, str(output)), calibration, None, JobContext())
 
 
-def ensure_predicted(result: ConvertResult, at_most: int = 512) -> None:
-    assert abs(result.predicted_bytes - result.file_bytes) <= max(at_most, 0.01 * result.file_bytes), (
+def ensure_predicted(result: ConvertResult) -> None:
+    assert abs(result.predicted_bytes - result.file_bytes) <= max(512, 0.01 * result.file_bytes), (
         f"{result.predicted_bytes} bytes were predicted, the file has {result.file_bytes}"
     )
 
@@ -72,7 +72,7 @@ def test_that_fewer_bits_never_predict_a_larger_file(tmp_path: Path) -> None:
 
 REAL = {
     "kws_dscnn": (DataChoice("kws_mfcc_500.npz"), (8, 4, 2)),
-    "mnist_cntk": (DataChoice("mnist_test_5000.npz"), (8, 2)),
+    "mnist_cntk": (DataChoice("mnist_test_5000.npz", "mnist.preprocess.json"), (8, 2)),
     "cifar10_resnet20": (DataChoice("cifar10_calib_1000.npz", "cifar10.preprocess.json"), (8, 4)),
     "stories260K": (DataChoice("tinystories_tok512_seq257.npz"), (8, 4)),
 }
@@ -81,17 +81,12 @@ REAL = {
 @pytest.mark.assets
 @pytest.mark.parametrize("name", REAL)
 def test_that_predictions_hold_for_real_models(assets: Path, tmp_path: Path, name: str) -> None:
-    from engine.data.dataset import open_dataset
-
     choice, widths = REAL[name]
     model = open_model(assets / "models" / f"{name}.onnx")
     preprocess = str(assets / "data" / choice.preprocess) if choice.preprocess else None
     data = open_dataset(DataChoice(str(assets / "data" / choice.path), preprocess), model.summary.inputs)
-    from engine.calibration.collection import calibrate
-
     calibration = calibrate(model, data, 4, JobContext())
     for bits in widths:
         for mode in ActivationMode:
             plan = build_plan(model.summary, bits, PlanDefaults(activations=mode))
-            request = ConvertRequest(str(model.path), plan, str(tmp_path / "out.onnx"))
-            ensure_predicted(convert(model, request, calibration, data, JobContext()), 1024)
+            ensure_predicted(convert_all(model, calibration, plan, tmp_path / "out.onnx"))

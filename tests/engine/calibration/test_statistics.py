@@ -91,10 +91,23 @@ def test_that_a_percentile_is_numpys_within_one_bin(percentile: float, shape: st
         assert abs(found - expected) <= bin_width * abs(expected)
 
 
+@pytest.mark.parametrize("method", CalibrationMethod)
 @given(values=values_of_any_size, percentile=st.floats(90, 100))
-def test_that_a_percentile_range_lies_inside_the_data(values: npt.NDArray[np.float32], percentile: float) -> None:
-    low, high = collect(values).range(ActivationRange(CalibrationMethod.PERCENTILE, percentile))
+def test_that_every_range_lies_inside_the_data(
+    method: CalibrationMethod, values: npt.NDArray[np.float32], percentile: float
+) -> None:
+    low, high = collect(values).range(ActivationRange(method, percentile))
     assert values.min() <= low <= high <= values.max()
+
+
+def test_that_the_average_range_is_the_mean_of_the_samples_ranges() -> None:
+    found = collect(np.array([[1, 5], [-3, 7]], np.float32), np.array([[2, 3]], np.float32))
+    assert found.range(ActivationRange(CalibrationMethod.AVERAGE)) == (0.0, 5.0)
+
+
+def test_that_the_average_range_survives_samples_that_are_all_partly_nan() -> None:
+    found = collect(np.array([[1, np.nan], [-3, np.inf]], np.float32))
+    assert found.range(ActivationRange(CalibrationMethod.AVERAGE)) == (-3.0, 1.0)
 
 
 def test_that_memory_does_not_depend_on_how_much_was_seen() -> None:

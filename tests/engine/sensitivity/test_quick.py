@@ -1,0 +1,207 @@
+"""Quick sensitivity against running each layer with its quantized weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from engine.errors import BitsmithError, JobCancelled
+from engine.job_context import CallbackContext, JobContext
+from engine.model.opened import Model
+from engine.model.quantized_layers import fake_quantize_layer
+from engine.plan import build_plan, choose_layer_plan
+from engine.sensitivity import quick
+from engine.sensitivity.matrix import (
+    Sensitivity,
+    SensitivityRow,
+    load_sensitivity,
+    noise_to_signal,
+    predict_sqnr_db,
+    sensitivity_to_json,
+)
+from engine.sensitivity.quick import analyze_quick
+from engine.sizes import stored_weight_bytes
+from tests.engine.models import (
+    Array,
+    Shape,
+    build_model,
+    conv_chain,
+    draw_samples,
+    normal,
+    open_built,
+    run_model,
+    sqnr_db,
+    write_dataset,
+)
+
+BITS = (8, 4, 2)
+ROWS = 12
+
+
+def single(op: str, shape: Shape, weight: tuple[int, ...], *, is_left: bool = False, **attributes: Any) -> onnx.ModelProto:
+    node = helper.make_node(op, ["w", "x"] if is_left else ["x", "w"], ["y"], name="layer", **attributes)
+    dtypes = {"x": TensorProto.INT64} if op == "Gather" else {}
+    return build_model([node], {"x": shape}, ["y"], {"w": normal(*weight)}, dtypes=dtypes)
+
+
+CASES: dict[str, Callable[[], onnx.ModelProto]] = {
+    "conv": lambda: single("Conv", ["N", 4, 7, 6], (6, 4, 3, 3)),
+    "conv strided and padded": lambda: single("Conv", ["N", 4, 7, 6], (6, 4, 3, 2), strides=[2, 1], pads=[1, 0, 2, 1]),
+    "conv dilated": lambda: single("Conv", ["N", 4, 9, 9], (6, 4, 3, 3), dilations=[2, 3]),
+    "conv grouped": lambda: single("Conv", ["N", 6, 7, 6], (9, 2, 3, 3), group=3),
+    "conv depthwise": lambda: single("Conv", ["N", 6, 7, 6], (6, 1, 3, 3), group=6, pads=[1, 1, 1, 1]),
+    "conv same upper": lambda: single("Conv", ["N", 4, 8, 7], (6, 4, 3, 2), strides=[2, 2], auto_pad="SAME_UPPER"),
+    "conv same lower": lambda: single("Conv", ["N", 4, 8, 7], (6, 4, 2, 4), strides=[2, 1], auto_pad="SAME_LOWER"),
+    "conv valid": lambda: single("Conv", ["N", 4, 8, 7], (6, 4, 3, 3), auto_pad="VALID"),
+    "conv 1-D": lambda: single("Conv", ["N", 4, 15], (6, 4, 5), strides=[3]),
+    "conv 3-D": lambda: single("Conv", ["N", 2, 5, 4, 6], (6, 2, 3, 2, 3), pads=[1, 0, 1, 1, 0, 1]),
+    "transposed": lambda: single("ConvTranspose", ["N", 4, 5, 6], (4, 6, 3, 2)),
+    "transposed strided and padded": lambda: single(
+        "ConvTranspose", ["N", 4, 5, 6], (4, 6, 3, 4), strides=[2, 3], pads=[1, 0, 0, 2]
+    ),
+    "transposed dilated in groups": lambda: single(
+        "ConvTranspose", ["N", 6, 5, 6], (6, 4, 3, 3), group=2, dilations=[2, 1], strides=[2, 2]
+    ),
+    "transposed with output padding": lambda: single(
+        "ConvTranspose", ["N", 4, 5, 6], (4, 6, 3, 3), strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1]
+    ),
+    "transposed with much padding": lambda: single("ConvTranspose", ["N", 4, 7, 7], (4, 6, 2, 2), pads=[2, 2, 2, 2]),
+    "transposed same upper": lambda: single(
+        "ConvTranspose", ["N", 4, 5, 6], (4, 6, 3, 3), strides=[2, 2], auto_pad="SAME_UPPER"
+    ),
+    "transposed same lower": lambda: single(
+        "ConvTranspose", ["N", 4, 5, 6], (4, 6, 4, 3), strides=[2, 2], auto_pad="SAME_LOWER"
+    ),
+    "transposed with output shape": lambda: single(
+        "ConvTranspose", ["N", 4, 5, 6], (4, 6, 3, 3), strides=[2, 2], output_shape=[10, 12]
+    ),
+    "gemm": lambda: single("Gemm", ["N", 20], (20, 9), alpha=0.5),
+    "gemm transB": lambda: single("Gemm", ["N", 20], (9, 20), transB=1),
+    "gemm transA": lambda: single("Gemm", [20, 6], (20, 9), transA=1),
+    "matmul 3-D": lambda: single("MatMul", ["N", 5, 20], (20, 9)),
+    "matmul 4-D": lambda: single("MatMul", ["N", 2, 5, 20], (20, 9)),
+    "matmul constant left": lambda: single("MatMul", ["N", 20, 5], (9, 20), is_left=True),
+    "matmul batched": lambda: single("MatMul", ["N", 3, 5, 20], (3, 20, 9)),
+    "matmul batched by one": lambda: single("MatMul", ["N", 5, 20], (1, 20, 9)),
+    "matmul batched, broadcast": lambda: single("MatMul", ["N", 2, 3, 5, 20], (2, 1, 20, 9)),
+    "matmul batched more than its input": lambda: single("MatMul", [6, 20], (3, 20, 9)),
+    "embedding": lambda: single("Gather", ["N", 7], (ROWS, 10), is_left=True),
+}
+
+
+@pytest.fixture
+def every_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "ROWS_PER_LAYER", 1 << 20)
+
+
+def measure(model: Model, proto: onnx.ModelProto, feeds: dict[str, Array], bits: int) -> float:
+    """SQNR of the output when the engine's fake-quantized weight takes the place of the weight."""
+    layer, summary = model.layers[0], model.summary.layers[0]
+    choice = choose_layer_plan(summary, bits, build_plan(model.summary, bits).defaults)
+    quantized = layer.layout.from_matrix(fake_quantize_layer(layer.matrix(), summary, choice))
+    changed = onnx.ModelProto.FromString(proto.SerializeToString())
+    alpha = next((item.f for item in changed.graph.node[0].attribute if item.name == "alpha"), 1.0)
+    changed.graph.initializer[0].CopyFrom(numpy_helper.from_array(quantized / np.float32(alpha), "w"))
+    (reference,), (test,) = run_model(proto, feeds), run_model(changed, feeds)
+    return sqnr_db(reference, test)
+
+
+@pytest.mark.usefixtures("every_position")
+@pytest.mark.parametrize("case", CASES)
+def test_that_the_predicted_sqnr_is_the_measured_one(case: str, tmp_path: Path) -> None:
+    proto = CASES[case]()
+    model = open_built(proto, tmp_path)
+    is_batched = not isinstance(model.summary.inputs[0].shape[0], int)
+    feeds = draw_samples(model.summary, 6 if is_batched else model.summary.inputs[0].shape[0], integers_below=ROWS)  # type: ignore[arg-type]
+    dataset = write_dataset(model, feeds, tmp_path / "d.npz")
+    found = analyze_quick(
+        model, dataset, JobContext(), plan=build_plan(model.summary, 8), bits=BITS, samples=dataset.samples
+    )
+    for bits in BITS:
+        assert found.sqnr_db("layer", bits) == pytest.approx(measure(model, proto, feeds, bits), abs=0.01), bits
+
+
+def analyze(tmp_path: Path, context: JobContext, samples: int = 10) -> Sensitivity:
+    model = open_built(conv_chain(), tmp_path)
+    dataset = write_dataset(model, draw_samples(model.summary, 10), tmp_path / "d.npz")
+    plan = build_plan(model.summary, 8)
+    return analyze_quick(model, dataset, context, plan=plan, bits=(16, *BITS), samples=samples)
+
+
+def test_that_every_row_is_handed_out_in_order_and_more_bits_lose_less(tmp_path: Path) -> None:
+    rows: list[object] = []
+    found = analyze(tmp_path, CallbackContext(partial_ready=rows.append))
+    assert rows == list(found.rows.values())
+    assert list(found.rows) == ["first", "second", "head"]
+    for row in found.rows.values():
+        values = [row.sqnr_db[bits] for bits in (16, 8, 4, 2)]
+        assert values == sorted(values, reverse=True)
+    assert found.samples == 10
+
+
+def test_that_rows_carry_the_bytes_that_the_plan_would_store(tmp_path: Path) -> None:
+    found = analyze(tmp_path, JobContext())
+    summary = open_built(conv_chain(), tmp_path).summary
+    defaults = build_plan(summary, 8).defaults
+    for layer in summary.layers:
+        expected = {bits: stored_weight_bytes(layer, choose_layer_plan(layer, bits, defaults)) for bits in (16, *BITS)}
+        assert found.rows[layer.name].stored_bytes == expected
+
+
+def test_that_bands_of_layers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "ROWS_PER_LAYER", 1 << 20)
+    whole = analyze(tmp_path, JobContext())
+    monkeypatch.setattr(quick, "BAND_BYTES", 1)
+    for name, row in analyze(tmp_path, JobContext()).rows.items():
+        assert row.sqnr_db == pytest.approx(whole.rows[name].sqnr_db)
+
+
+def test_that_sampled_positions_give_the_same_figures_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "ROWS_PER_LAYER", 64)
+    assert analyze(tmp_path, JobContext()) == analyze(tmp_path, JobContext())
+
+
+def test_that_cancel_keeps_the_rows_that_were_handed_out(tmp_path: Path) -> None:
+    rows: list[object] = []
+
+    def keep(row: object) -> None:
+        rows.append(row)
+        context.cancel()
+
+    context = CallbackContext(partial_ready=keep)
+    with pytest.raises(JobCancelled):
+        analyze(tmp_path, context)
+    assert len(rows) == 1
+    assert isinstance(rows[0], SensitivityRow)
+
+
+def test_that_the_matrix_survives_its_file(tmp_path: Path) -> None:
+    import json
+
+    rows = {"a": SensitivityRow("a", {8: 40.125, 4: math.inf}, {8: 10, 4: 5})}
+    sensitivity = Sensitivity("0" * 64, "m.onnx", "quick", 7, "digest", rows)
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(sensitivity_to_json(sensitivity)))
+    assert load_sensitivity(path) == sensitivity
+    assert (sensitivity.sqnr_db("a", 32), sensitivity.sqnr_db("a", 2), sensitivity.sqnr_db("b", 8)) == (math.inf, None, None)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"layers": {"a": 3}}'])
+def test_that_a_file_that_is_no_matrix_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "s.json"
+    path.write_text(text)
+    with pytest.raises(BitsmithError, match=r"s\.json is not a sensitivity file"):
+        load_sensitivity(path)
+
+
+def test_that_noise_to_signal_ratios_add() -> None:
+    assert noise_to_signal(20) == pytest.approx(0.01)
+    assert predict_sqnr_db([20, 20]) == pytest.approx(20 - 10 * math.log10(2))
+    assert predict_sqnr_db([math.inf]) == math.inf

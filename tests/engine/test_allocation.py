@@ -1,0 +1,154 @@
+"""Allocation against brute force on instances small enough to enumerate."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.allocation import Candidate, allocate, choose_cheapest_noise
+from engine.errors import BudgetError, PlanError
+from engine.jobs.requests import AllocateRequest
+from engine.numerics.schemes import ActivationMode, WeightScheme
+from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan
+from engine.sensitivity.matrix import Sensitivity, SensitivityRow, noise_to_signal, predict_sqnr_db
+from engine.sizes import predict_file_bytes
+from engine.summary import ModelSummary
+from tests.engine.models import conv_chain, open_built
+
+candidates = st.lists(
+    st.builds(Candidate, st.just(0), st.integers(1, 800), st.floats(0, 10)), min_size=1, max_size=4
+)
+
+
+@given(options=st.lists(candidates, min_size=1, max_size=5), share=st.floats(0, 1))
+def test_that_the_choice_is_as_good_as_brute_force(options: list[list[Candidate]], share: float) -> None:
+    least = sum(min(item.size_bytes for item in choices) for choices in options)
+    most = sum(max(item.size_bytes for item in choices) for choices in options)
+    capacity = least + int(share * (most - least))
+    chosen = choose_cheapest_noise(options, capacity)
+    picked = [choices[index] for choices, index in zip(options, chosen, strict=True)]
+    assert sum(item.size_bytes for item in picked) <= capacity
+    best = min(
+        sum(item.noise for item in combination)
+        for combination in product(*options)
+        if sum(item.size_bytes for item in combination) <= capacity
+    )
+    assert sum(item.noise for item in picked) == pytest.approx(best, rel=1e-9, abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory) -> ModelSummary:
+    return open_built(conv_chain(channels=32), tmp_path_factory.mktemp("model")).summary
+
+
+CELLS = {
+    "first": {16: 80.0, 8: 35.0, 4: 12.0, 2: 2.0},
+    "second": {16: 85.0, 8: 45.0, 4: 22.0, 2: 9.0},
+    "head": {16: 82.0, 8: 40.0, 4: 19.0, 2: 6.0},
+}
+
+
+def sensitivity_of(summary: ModelSummary) -> Sensitivity:
+    rows = {name: SensitivityRow(name, cells) for name, cells in CELLS.items()}
+    return Sensitivity(summary.sha256, "m.onnx", "quick", 10, "digest", rows)
+
+
+def request(summary: ModelSummary, ratio: float, plan: Plan | None = None) -> AllocateRequest:
+    return AllocateRequest(summary, sensitivity_of(summary), plan or build_plan(summary, 8), ratio)
+
+
+def bits_of(plan: Plan, summary: ModelSummary) -> list[int]:
+    return [plan.layer(layer.name).weights.bits for layer in summary.layers]
+
+
+def enumerate_plans(summary: ModelSummary, plan: Plan, widths: tuple[int, ...], budget: float) -> float:
+    """The best predicted SQNR of all plans within the budget."""
+    found = []
+    for bits in product(widths, repeat=len(summary.layers)):
+        trial = plan
+        for layer, width in zip(summary.layers, bits, strict=True):
+            trial = trial.with_bits([layer], width)
+        if predict_file_bytes(summary, trial) <= budget:
+            cells = [CELLS[layer.name].get(width, float("inf")) for layer, width in zip(summary.layers, bits, strict=True)]
+            found.append(predict_sqnr_db(cells))
+    return max(found)
+
+
+@pytest.mark.parametrize("mode", ActivationMode)
+@pytest.mark.parametrize("ratio", [0.12, 0.15, 0.2, 0.25, 0.3, 0.5, 0.75, 1.0])
+def test_that_the_plan_is_the_best_within_the_budget_and_never_above_it(
+    summary: ModelSummary, mode: ActivationMode, ratio: float
+) -> None:
+    plan = build_plan(summary, 8, PlanDefaults(activations=mode))
+    widths = (32, 16, 8, 4, 2) if mode == ActivationMode.FLOAT else (8, 4, 2)
+    budget = ratio * summary.file_bytes
+    try:
+        found = allocate(request(summary, ratio, plan))
+    except BudgetError:
+        with pytest.raises(ValueError, match=r"empty|iterable"):
+            enumerate_plans(summary, plan, widths, budget)
+        return
+    assert found.predicted_bytes == predict_file_bytes(summary, found.plan) <= budget
+    assert found.predicted_sqnr_db == pytest.approx(enumerate_plans(summary, plan, widths, budget), abs=1e-6)
+
+
+def test_that_more_budget_never_predicts_less(summary: ModelSummary) -> None:
+    ratios = [0.2 + 0.02 * step for step in range(30)]
+    found = [allocate(request(summary, ratio)).predicted_sqnr_db for ratio in ratios]
+    assert found == sorted(found)
+
+
+def test_that_locked_layers_keep_what_they_had(summary: ModelSummary) -> None:
+    plan = build_plan(summary, 4).with_layers({"second": LayerPlan(WeightScheme(16), is_locked=True)})
+    found = allocate(request(summary, 0.62, plan)).plan
+    assert found.layer("second") == plan.layer("second")
+    assert found.layer("first").weights.bits in (8, 4, 2)
+
+
+def test_that_all_layers_locked_leaves_the_plan_as_it_is(summary: ModelSummary) -> None:
+    plan = build_plan(summary, 8).with_lock([layer.name for layer in summary.layers], locked=True)
+    assert allocate(request(summary, 1.0, plan)).plan.layers == plan.layers
+
+
+def test_that_an_impossible_budget_names_the_range(summary: ModelSummary) -> None:
+    with pytest.raises(BudgetError) as caught:
+        allocate(request(summary, 0.01))
+    least, most = (float(text) for text in re.findall(r"be ([0-9.]+) to ([0-9.]+) of", str(caught.value))[0])
+    assert allocate(request(summary, least)).predicted_bytes <= least * summary.file_bytes
+    with pytest.raises(BudgetError):
+        allocate(request(summary, least - 0.001))
+    assert most == pytest.approx(predict_file_bytes(summary, build_plan(summary, 8)) / summary.file_bytes, abs=0.0005)
+
+
+@pytest.mark.parametrize("ratio", [0.0, -1.0, 1.1, float("nan")])
+def test_that_a_ratio_outside_zero_to_one_is_refused(summary: ModelSummary, ratio: float) -> None:
+    with pytest.raises(BudgetError, match="Give a number between 0 and 1"):
+        allocate(request(summary, ratio))
+
+
+def test_that_measurements_of_another_model_are_refused(summary: ModelSummary) -> None:
+    other = dataclasses.replace(sensitivity_of(summary), model_sha256="0" * 64)
+    with pytest.raises(PlanError, match="Analyse this model first"):
+        allocate(AllocateRequest(summary, other, build_plan(summary, 8), 0.5))
+
+
+def test_that_a_layer_whose_measured_noise_falls_with_fewer_bits_gains_nothing_by_it(summary: ModelSummary) -> None:
+    rows = {name: SensitivityRow(name, dict(cells)) for name, cells in CELLS.items()}
+    rows["head"] = SensitivityRow("head", {8: 10.0, 4: 30.0, 2: 20.0})
+    sensitivity = dataclasses.replace(sensitivity_of(summary), rows=rows)
+    found = allocate(AllocateRequest(summary, sensitivity, build_plan(summary, 8), 1.0))
+    assert bits_of(found.plan, summary)[:2] == [8, 8]
+    assert noise_to_signal(found.predicted_sqnr_db) >= noise_to_signal(30.0)
+
+
+def test_that_the_summary_is_left_alone(summary: ModelSummary, tmp_path: Path) -> None:
+    plan = build_plan(summary, 8)
+    before = plan.digest
+    allocate(request(summary, 0.3, plan))
+    assert plan.digest == before
