@@ -94,9 +94,10 @@ def _fit(
     least = predict_file_bytes(model, assemble(smallest))
     if least > budget:
         largest = predict_file_bytes(model, assemble([0] * len(options)))
+        reachable = math.ceil(1000 * least / model.file_bytes) / 1000
         raise BudgetError(
             f"A size ratio of {budget / model.file_bytes:.3f} cannot be reached: with these layers free the file can "
-            f"be {math.ceil(1000 * least / model.file_bytes) / 1000:.3f} to {largest / model.file_bytes:.3f} of the source."
+            f"be {reachable:.3f} to {largest / model.file_bytes:.3f} of the source."
         )
     capacity = budget - overhead(smallest)
     return assemble(_spend_rest(options, choose_cheapest_noise(options, capacity), capacity))

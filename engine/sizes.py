@@ -15,8 +15,8 @@ from engine.summary import LayerSummary, ModelSummary
 # Emitted names look like "q12.w"; a string costs two bytes more than its letters.
 STRING = 7
 INT_ATTRIBUTE = 12
-METADATA_BYTES = 390
-ACTIVATION_PARAMETER_BYTES = 2 * 20 + 4 + 1
+METADATA_BYTES = 366
+ACTIVATION_PARAMETER_BYTES = 2 * 13 + 4 + 1
 
 
 def scale_count(layer: LayerSummary, choice: LayerPlan) -> int:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from engine.errors import ModelError
 from engine.jobs.requests import WeightHistogram, WeightHistogramRequest
 from engine.model.opened import Model
-from engine.model.quantized_layers import quantize_layer, to_float16
+from engine.model.quantized_layers import ensure_finite, quantize_layer, to_float16
 from engine.numerics.weights import QuantizedWeight, code_range
 
 Matrix = npt.NDArray[np.float32]
@@ -19,14 +19,16 @@ def build_weight_histogram(model: Model, request: WeightHistogramRequest) -> Wei
 
     Raises:
         ModelError: there is no such layer.
+        ConversionError: its weight holds NaN or infinite values.
     """
     layer = next((item for item in model.layers if item.name == request.layer), None)
     if layer is None:
         raise ModelError(f"{model.path.name} has no layer named {request.layer!r}.")
     matrix = layer.matrix()
-    counts, edges = np.histogram(matrix, bins=request.bins)
     choice = request.plan.layer(layer.name)
     summary = model.summary.layer_by_name[layer.name]
+    ensure_finite(matrix, summary)
+    counts, edges = np.histogram(matrix, bins=request.bins)
     quantized: QuantizedWeight | None = None
     result = matrix
     if choice.weights.is_integer:
@@ -41,7 +43,7 @@ def build_weight_histogram(model: Model, request: WeightHistogramRequest) -> Wei
         layer=layer.name,
         edges=tuple(edges.tolist()),
         counts=tuple(counts.tolist()),
-        quantized_counts=() if choice.weights.bits == 32 else tuple(np.histogram(result, bins=edges)[0].tolist()),
+        quantized_counts=() if choice.weights.bits == 32 else tuple(np.histogram(np.clip(result, edges[0], edges[-1]), bins=edges)[0].tolist()),
         grid=grid,
         range_min=grid[0] if grid else float(matrix.min()),
         range_max=grid[-1] if grid else float(matrix.max()),

@@ -51,6 +51,8 @@ class HistogramPlot(pg.PlotWidget):  # type: ignore[misc]
         item = self.getPlotItem()
         item.setMenuEnabled(False)
         item.hideButtons()
+        for side in ("bottom", "left"):
+            item.getAxis(side).enableAutoSIPrefix(False)
         item.hideAxis("left") if self._is_small else item.setLabel("bottom", self.tr("weight"))
         self.getViewBox().setMouseEnabled(not self._is_small, False)
         self.setAccessibleName(self.tr("Histogram of the weights"))

@@ -36,6 +36,7 @@ class JobPanel(QWidget):
         self.setObjectName("job_panel")
         self._log = log
         self._counted_from: tuple[float, int] | None = None
+        self._total = 0
         self._name = named(ElidedLabel(self.tr("Ready")), "job_name")
         self._progress = named(QProgressBar(textVisible=False), "job_progress")
         self._progress.setAccessibleName(self.tr("Progress of the job"))
@@ -104,10 +105,11 @@ class JobPanel(QWidget):
         self._detail.setText(self._describe(done, total))
 
     def _describe(self, done: int, total: int) -> str:
-        """The count, and the time left as measured from the first progress on."""
+        """The count, and the time left in this phase as measured from its first progress on."""
         count = self.tr("{done} of {total}").format(done=done, total=total)
-        if self._counted_from is None:
-            self._counted_from = (time.monotonic(), done)
+        is_new_phase = self._counted_from is None or total != self._total or done < self._counted_from[1]
+        if is_new_phase or self._counted_from is None:
+            self._counted_from, self._total = (time.monotonic(), done), total
             return count
         began_at, began_with = self._counted_from
         elapsed, gained = time.monotonic() - began_at, done - began_with

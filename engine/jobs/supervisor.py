@@ -38,6 +38,7 @@ class WorkerProcess:
         self._process: Any = None
         self._connection: Connection | None = None
         self._cancelled = threading.Event()
+        self._is_busy = False
 
     def start(self) -> None:
         """Spawn the worker now, so that its imports are done before it is needed."""
@@ -87,6 +88,8 @@ class WorkerProcess:
                 "Nothing was written; try again, with fewer samples if memory was short."
             ) from error
         finally:
+            if self._is_busy:  # a callback failed: what the worker still has to say must not answer the next request
+                self._end_process()
             for path in temporaries:
                 shutil.rmtree(path, ignore_errors=True)
 
@@ -100,6 +103,7 @@ class WorkerProcess:
         connection = self._connection
         assert connection is not None
         connection.send(request)
+        self._is_busy = True
         asked_at: float | None = None
         while True:
             if self._cancelled.is_set() and asked_at is None:
@@ -110,6 +114,7 @@ class WorkerProcess:
             if not connection.poll(POLL_S):
                 continue
             kind, *values = connection.recv()
+            self._is_busy = kind in ("progress", "partial", "temporary")
             if kind == "progress":
                 progressed(*values)
             elif kind == "partial":
@@ -146,6 +151,7 @@ class WorkerProcess:
             self._connection.close()
         self._connection = None
         self._process = None
+        self._is_busy = False
 
 
 @contextlib.contextmanager

@@ -19,9 +19,9 @@ from engine.summary import LayerSummary, ModelSummary, NodeSummary, TensorSpec
 
 WEIGHTED_OPS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 # Descriptor of an initializer in the file: name, dims, dtype, tags.
-INITIALIZER_DESCRIPTOR_BYTES = 18
+INITIALIZER_DESCRIPTOR_BYTES = 12
 TENSOR_DESCRIPTOR_BYTES = 16
-HEADER_BYTES = 60
+HEADER_BYTES = 36
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,12 @@ from engine.summary import LayerSummary
 Matrix = npt.NDArray[np.float32]
 
 
+def ensure_finite(matrix: Matrix, layer: LayerSummary) -> None:
+    """Raise `ConversionError` if the weight holds NaN or infinite values."""
+    if not np.isfinite(matrix).all():
+        raise ConversionError(f"The weight of {layer.title} holds NaN or infinite values. Repair or retrain the model.")
+
+
 def quantize_layer(matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> QuantizedWeight:
     """Codes and scales of an integer scheme.
 
@@ -23,8 +29,7 @@ def quantize_layer(matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> Qu
     Raises:
         ConversionError: the weight holds NaN or infinite values.
     """
-    if not np.isfinite(matrix).all():
-        raise ConversionError(f"The weight of {layer.title} holds NaN or infinite values. Repair or retrain the model.")
+    ensure_finite(matrix, layer)
     return quantize_weight(matrix, choice.weights, progressive=is_progressive(layer, choice))
 
 

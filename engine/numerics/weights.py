@@ -139,7 +139,7 @@ def _quantize_rows(matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedW
 
 
 def _split_groups(matrix: FloatMatrix, group_size: int) -> FloatMatrix:
-    """[channels, groups, group_size]; a short last group is filled with zeros, which cost no error and change no grid."""
+    """[channels, groups, group_size]; a short last group is filled with zeros, which change no grid and no error."""
     channels, inputs = matrix.shape
     missing = -inputs % group_size
     if missing:

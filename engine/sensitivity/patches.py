@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.model.graph import attribute_ints, attribute_string
+from engine.model.graph import attribute_int, attribute_ints, attribute_string
 from engine.model.layers import Layer
 
 Array = npt.NDArray[np.float32]
@@ -31,7 +31,7 @@ def sample_rows(layer: Layer, values: npt.NDArray[Any], limit: int, rng: np.rand
         return _convolution_rows(values, _convolution_geometry(layer, values.shape[2:]), layer.group, limit, rng)
     if layer.op == "ConvTranspose":
         return _transposed_rows(layer, values, limit, rng)
-    if layer.weight_index == 0:
+    if layer.weight_index == 0 or (layer.op == "Gemm" and attribute_int(layer.node, "transA", 0)):
         values = np.moveaxis(values, -2, -1)
     batches = layer.layout.split_shape[:-2] if layer.op == "MatMul" and layer.weight_index == 1 else ()
     if batches:

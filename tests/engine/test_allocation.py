@@ -21,9 +21,7 @@ from engine.sizes import predict_file_bytes
 from engine.summary import ModelSummary
 from tests.engine.models import conv_chain, open_built
 
-candidates = st.lists(
-    st.builds(Candidate, st.just(0), st.integers(1, 800), st.floats(0, 10)), min_size=1, max_size=4
-)
+candidates = st.lists(st.builds(Candidate, st.just(0), st.integers(1, 800), st.floats(0, 10)), min_size=1, max_size=4)
 
 
 @given(options=st.lists(candidates, min_size=1, max_size=5), share=st.floats(0, 1))
@@ -75,7 +73,9 @@ def enumerate_plans(summary: ModelSummary, plan: Plan, widths: tuple[int, ...], 
         for layer, width in zip(summary.layers, bits, strict=True):
             trial = trial.with_bits([layer], width)
         if predict_file_bytes(summary, trial) <= budget:
-            cells = [CELLS[layer.name].get(width, float("inf")) for layer, width in zip(summary.layers, bits, strict=True)]
+            cells = [
+                CELLS[layer.name].get(width, float("inf")) for layer, width in zip(summary.layers, bits, strict=True)
+            ]
             found.append(predict_sqnr_db(cells))
     return max(found)
 

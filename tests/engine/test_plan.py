@@ -122,7 +122,7 @@ def test_that_a_plan_for_another_model_is_refused_with_both_names(summary: Model
 
 def test_that_a_plan_with_an_unknown_layer_is_refused(summary: ModelSummary) -> None:
     plan = build_plan(summary, 8).with_layers({"ghost": LayerPlan(WeightScheme(8))})
-    with pytest.raises(PlanError, match="'ghost' that m.onnx does not have"):
+    with pytest.raises(PlanError, match=r"'ghost' that m\.onnx does not have"):
         ensure_plan_fits(plan, summary)
 
 
@@ -183,7 +183,9 @@ def test_that_default_choices_fit_every_layer(summary: ModelSummary, bits: int, 
     assert head.activations == (mode if bits <= 8 else ActivationMode.FLOAT)
 
 
-def refuse(layer: LayerSummary, bits: int, kernel: Kernel, granularity: Granularity, *, symmetric: bool = True) -> str | None:
+def refuse(
+    layer: LayerSummary, bits: int, kernel: Kernel, granularity: Granularity, *, symmetric: bool = True
+) -> str | None:
     return refuse_layer_plan(layer, LayerPlan(WeightScheme(bits, symmetric, granularity), kernel))
 
 

@@ -129,16 +129,6 @@ def test_that_cancel_amid_calibration_leaves_no_file_and_the_next_job_works(
     ensure_works(worker, folder)
 
 
-def test_that_an_error_in_a_callback_does_not_leak_into_the_next_job(worker: WorkerProcess, folder: Path, tmp_path: Path) -> None:
-    def fail(done: int, total: int, message: str) -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        worker.run(calibrate_request(folder, tmp_path / "c.calib", SAMPLES), fail)
-    ensure_works(worker, folder)
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.fixture
 def own_worker(folder: Path) -> Iterator[WorkerProcess]:
     worker = WorkerProcess()
@@ -146,6 +136,17 @@ def own_worker(folder: Path) -> Iterator[WorkerProcess]:
     yield worker
     worker.terminate()
     assert worker.pid is None
+
+
+def test_that_an_error_in_a_callback_does_not_leak_into_the_next_job(
+    own_worker: WorkerProcess, folder: Path, tmp_path: Path
+) -> None:
+    def fail(done: int, total: int, message: str) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        own_worker.run(calibrate_request(folder, tmp_path / "c.calib", SAMPLES), fail)
+    ensure_works(own_worker, folder)
 
 
 def test_that_a_killed_worker_is_a_failed_job_and_a_new_one_takes_over(

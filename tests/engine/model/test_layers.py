@@ -52,7 +52,9 @@ def test_that_the_axis_is_that_of_the_output_channels() -> None:
 
 
 def open_layer(tmp_path: Path, op: str, shape: Shape, weight: tuple[int, ...], **attributes: object) -> LayerSummary:
-    model = build_model([helper.make_node(op, ["x", "w"], ["y"], **attributes)], {"x": shape}, ["y"], {"w": normal(*weight)})
+    model = build_model(
+        [helper.make_node(op, ["x", "w"], ["y"], **attributes)], {"x": shape}, ["y"], {"w": normal(*weight)}
+    )
     return open_built(model, tmp_path).summary.layers[0]
 
 

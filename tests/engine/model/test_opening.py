@@ -49,7 +49,9 @@ def test_that_an_empty_file_is_refused(tmp_path: Path) -> None:
     assert "is empty" in refusal(path)
 
 
-@pytest.mark.parametrize("text", ["hello, this is no model\n", "<html><body>404</body></html>", "\n\n", "version https://git-lfs"])
+@pytest.mark.parametrize(
+    "text", ["hello, this is no model\n", "<html><body>404</body></html>", "\n\n", "version https://git-lfs"]
+)
 def test_that_text_named_onnx_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m.onnx"
     path.write_text(text)

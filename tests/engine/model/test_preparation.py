@@ -205,9 +205,7 @@ def test_that_a_chain_of_norm_and_add_folds_into_one_convolution_whose_output_ke
 
 
 def test_that_constant_nodes_and_identities_disappear() -> None:
-    weight = helper.make_node(
-        "Constant", [], ["w0"], value=onnx.numpy_helper.from_array(normal(8, 5)), name="constant"
-    )
+    weight = helper.make_node("Constant", [], ["w0"], value=onnx.numpy_helper.from_array(normal(8, 5)), name="constant")
     model = build_model(
         [
             weight,

@@ -45,7 +45,9 @@ BITS = (8, 4, 2)
 ROWS = 12
 
 
-def single(op: str, shape: Shape, weight: tuple[int, ...], *, is_left: bool = False, **attributes: Any) -> onnx.ModelProto:
+def single(
+    op: str, shape: Shape, weight: tuple[int, ...], *, is_left: bool = False, **attributes: Any
+) -> onnx.ModelProto:
     node = helper.make_node(op, ["w", "x"] if is_left else ["x", "w"], ["y"], name="layer", **attributes)
     dtypes = {"x": TensorProto.INT64} if op == "Gather" else {}
     return build_model([node], {"x": shape}, ["y"], {"w": normal(*weight)}, dtypes=dtypes)
@@ -163,7 +165,9 @@ def test_that_bands_of_layers_change_nothing(tmp_path: Path, monkeypatch: pytest
         assert row.sqnr_db == pytest.approx(whole.rows[name].sqnr_db)
 
 
-def test_that_sampled_positions_give_the_same_figures_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_sampled_positions_give_the_same_figures_every_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(quick, "ROWS_PER_LAYER", 64)
     assert analyze(tmp_path, JobContext()) == analyze(tmp_path, JobContext())
 
@@ -190,7 +194,11 @@ def test_that_the_matrix_survives_its_file(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     path.write_text(json.dumps(sensitivity_to_json(sensitivity)))
     assert load_sensitivity(path) == sensitivity
-    assert (sensitivity.sqnr_db("a", 32), sensitivity.sqnr_db("a", 2), sensitivity.sqnr_db("b", 8)) == (math.inf, None, None)
+    assert (sensitivity.sqnr_db("a", 32), sensitivity.sqnr_db("a", 2), sensitivity.sqnr_db("b", 8)) == (
+        math.inf,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"layers": {"a": 3}}'])
