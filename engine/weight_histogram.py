@@ -43,7 +43,9 @@ def build_weight_histogram(model: Model, request: WeightHistogramRequest) -> Wei
         layer=layer.name,
         edges=tuple(edges.tolist()),
         counts=tuple(counts.tolist()),
-        quantized_counts=() if choice.weights.bits == 32 else tuple(np.histogram(np.clip(result, edges[0], edges[-1]), bins=edges)[0].tolist()),
+        quantized_counts=()
+        if choice.weights.bits == 32
+        else tuple(np.histogram(np.clip(result, edges[0], edges[-1]), bins=edges)[0].tolist()),
         grid=grid,
         range_min=grid[0] if grid else float(matrix.min()),
         range_max=grid[-1] if grid else float(matrix.max()),
@@ -59,7 +61,9 @@ def _grid(matrix: Matrix, quantized: QuantizedWeight | None, *, symmetric: bool)
     if quantized is None:
         return (), 0.0
     qmin, qmax = code_range(quantized.bits, symmetric=symmetric)
-    zero_point = np.zeros_like(quantized.scale) if quantized.zero_point is None else quantized.zero_point
+    zero_point = (
+        np.zeros_like(quantized.scale) if quantized.zero_point is None else quantized.zero_point.astype(np.float32)
+    )
     low = (qmin - zero_point) * quantized.scale
     high = (qmax - zero_point) * quantized.scale
     inputs = matrix.shape[1]
