@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import dataclasses
 import io
+import logging
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,7 @@ from engine.summary import ModelSummary
 SEQUENCE = 128
 SAMPLES = 8
 NBITS_BLOCK = 32
-SMALLEST_WEIGHT = 4096
+SMALLEST_SIDE = 16
 Writer = Callable[[Path, Path], None]
 
 
@@ -98,7 +99,7 @@ def count_float_weights(model: Path) -> int:
         for tensor in graph.initializer
         if tensor.data_type == onnx.TensorProto.FLOAT
         and len(tensor.dims) == 2
-        and tensor.dims[0] * tensor.dims[1] >= SMALLEST_WEIGHT
+        and min(tensor.dims) >= SMALLEST_SIDE
     }
     readers = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm", "Gather", "EmbedLayerNormalization")
     return sum(node.op_type in readers and any(name in weights for name in node.input) for node in graph.node)
@@ -125,6 +126,7 @@ def main() -> None:
 def make_files(model: Path, folder: Path, data: DataChoice, only: list[str]) -> list[Path]:
     """Quantize with every tool."""
     paths = []
+    logging.getLogger("onnxruntime.quantization").setLevel(logging.ERROR)
     for name, write in PEERS.items():
         if not only or name in only:
             paths.append(folder / f"{name}.onnx")

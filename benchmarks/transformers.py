@@ -65,7 +65,7 @@ ONE_BILLION = DecoderShape()
 SEVEN_BILLION = DecoderShape(layers=32, width=4096, ffn=11_008, heads=32, key_heads=32)
 
 
-def write_encoder(path: Path, shape: EncoderShape = EncoderShape(), seed: int = SEED) -> Path:  # noqa: B008  frozen
+def write_encoder(path: Path, shape: EncoderShape = EncoderShape(), seed: int = SEED) -> Path:
     """Export the encoder with `torch.onnx.export(dynamo=True)`: `input_ids` int64 [batch, sequence].
 
     Outputs: `hidden` [batch, sequence, width] and `pooled` [batch, width].
@@ -121,7 +121,7 @@ def write_encoder(path: Path, shape: EncoderShape = EncoderShape(), seed: int = 
     return path
 
 
-def cached_encoder(folder: Path = CACHE, shape: EncoderShape = EncoderShape()) -> Path:  # noqa: B008  frozen
+def cached_encoder(folder: Path = CACHE, shape: EncoderShape = EncoderShape()) -> Path:
     """The encoder in `folder`, written there if it is not."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"encoder_{shape.layers}x{shape.width}_{shape.vocabulary}.onnx"

@@ -8,12 +8,23 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+PLAIN_DTYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.INT64, ir.DataType.INT32)
+
 
 def constant(value: ir.Value | None) -> npt.NDArray[Any] | None:
-    """The array of an initializer; None if the value is computed, fed or absent."""
+    """The array of an initializer; None if the value is computed, fed or absent.
+
+    External data is read into memory of its own, which goes when the array goes: pages of a mapping
+    would stay resident, and a model larger than RAM is read tensor by tensor.
+    """
     if value is None or value.const_value is None or not value.is_initializer():
         return None
-    return value.const_value.numpy()
+    tensor = value.const_value
+    if isinstance(tensor, ir.ExternalTensor) and tensor.dtype in PLAIN_DTYPES:
+        dtype = np.dtype(tensor.dtype.numpy()).newbyteorder("<")
+        flat = np.fromfile(tensor.path, dtype, count=tensor.size, offset=tensor.offset or 0)
+        return flat.reshape(tensor.shape.numpy())
+    return tensor.numpy()
 
 
 def is_constant(value: ir.Value | None) -> bool:

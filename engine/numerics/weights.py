@@ -6,7 +6,9 @@ here are the codes that conversion packs and the values that analysis simulates.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +20,11 @@ from engine.numerics.schemes import PerChannel, PerGroup, PerTensor, RangeMethod
 FloatMatrix = npt.NDArray[np.float32]
 IntMatrix = npt.NDArray[np.int8]
 
-SHRINK_STEPS = np.linspace(1.0, 0.4, 31, dtype=np.float32)
+# The range is shrunk in coarse steps first, then in finer ones around each group's best.
+COARSE_SHRINKS = np.linspace(1.0, 0.4, 13, dtype=np.float32)
+FINE_SHRINKS = (np.float32(-0.025), np.float32(0.025))
 INT8_MAX = 127
-CHUNK_ELEMENTS = 1 << 21
+CHUNK_ELEMENTS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def quantize_weight(matrix: FloatMatrix, scheme: WeightScheme, *, progressive: b
     """Round a weight to the nearest codes of an integer scheme.
 
     Args:
-        matrix: float32 [channels, inputs].
+        matrix: float32 or float16 [channels, inputs]; any strides.
         progressive: express group scales as int8 multiples of one float scale per channel, so that an
             integer kernel can run them (QServe, arXiv 2405.04532); only for per-group schemes.
     """
@@ -104,8 +108,10 @@ def quantize_weight(matrix: FloatMatrix, scheme: WeightScheme, *, progressive: b
         multiplier=np.empty((channels, groups), np.int8) if progressive and is_grouped else None,
         channel_scale=np.empty(channels, np.float32) if progressive and is_grouped else None,
     )
-    for rows in _channel_chunks(channels, groups * group_size):
-        _quantize_rows(matrix[rows], scheme, result, rows)
+    chunks = list(_channel_chunks(channels, groups * group_size))
+    with ThreadPoolExecutor(min(len(chunks), os.cpu_count() or 1)) as pool:
+        for done in [pool.submit(_quantize_rows, matrix[rows], scheme, result, rows) for rows in chunks]:
+            done.result()
     return result
 
 
@@ -123,8 +129,8 @@ def _quantize_per_tensor(matrix: FloatMatrix, scheme: WeightScheme) -> Quantized
 
 
 def _quantize_rows(matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedWeight, rows: slice) -> None:
-    """Fill the rows of `result`."""
-    grouped = _split_groups(matrix, result.group_size)
+    """Fill the rows of `result`; numpy lets go of the interpreter lock, so chunks run side by side."""
+    grouped = _split_groups(np.ascontiguousarray(matrix, np.float32), result.group_size)
     scale, zero_point = _choose_grid(grouped, scheme)
     if result.multiplier is not None and result.channel_scale is not None:
         channel_scale, multiplier = _choose_multipliers(grouped, scale, zero_point, scheme)
@@ -153,13 +159,20 @@ def _choose_grid(grouped: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatri
     if scheme.range_method == RangeMethod.MINMAX:
         return _grid_of_range(low, high, scheme)
     best_error = np.full(high.shape, np.inf, np.float32)
-    best_low, best_high = low.copy(), high.copy()
-    for shrink in SHRINK_STEPS:
+    best_shrink = np.ones_like(high)
+
+    def consider(shrink: FloatMatrix | np.float32) -> None:
+        nonlocal best_error, best_shrink
         error = _grid_error(grouped, *_grid_of_range(low * shrink, high * shrink, scheme), scheme)
-        better = error < best_error
-        best_error[better] = error[better]
-        best_low[better], best_high[better] = low[better] * shrink, high[better] * shrink
-    return _grid_of_range(best_low, best_high, scheme)
+        best_shrink = np.where(error < best_error, shrink, best_shrink)
+        best_error = np.minimum(error, best_error)
+
+    for step in COARSE_SHRINKS:
+        consider(step)
+    coarse = best_shrink
+    for step in FINE_SHRINKS:
+        consider(coarse + step)
+    return _grid_of_range(low * best_shrink, high * best_shrink, scheme)
 
 
 def _grid_of_range(low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatrix, FloatMatrix | None]:
