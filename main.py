@@ -25,6 +25,7 @@ ENGINE_MODULES = {
     "onnxruntime": "onnxruntime",
     "onnxscript": "onnxscript",
     "psutil": "psutil",
+    "safetensors": "safetensors",
 }
 WINDOW_MODULES = {"PySide6": "PySide6-Essentials", "pyqtgraph": "pyqtgraph"}
 

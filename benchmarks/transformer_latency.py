@@ -97,9 +97,7 @@ def count_float_weights(model: Path) -> int:
     weights = {
         tensor.name
         for tensor in graph.initializer
-        if tensor.data_type == onnx.TensorProto.FLOAT
-        and len(tensor.dims) == 2
-        and min(tensor.dims) >= SMALLEST_SIDE
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2 and min(tensor.dims) >= SMALLEST_SIDE
     }
     readers = ("MatMul", "Gemm", "FusedMatMul", "FusedGemm", "Gather", "EmbedLayerNormalization")
     return sum(node.op_type in readers and any(name in weights for name in node.input) for node in graph.node)

@@ -19,7 +19,7 @@ from engine.errors import BitsmithError, DataError, ModelError
 from engine.job_context import JobContext
 from engine.jobs.requests import Benchmark, BenchmarkPoint, BenchmarkRequest, DataChoice
 from engine.memory_probe import measure_rss_bytes
-from engine.model.opening import external_tensors
+from engine.model.opening import external_tensors, resolve_onnx
 from engine.model.runtime import Session
 from engine.summary import TensorSpec
 
@@ -53,6 +53,7 @@ class _Contender:
     """One model with its inputs and what was measured of it; `latencies_ns` has one entry per round."""
 
     path: Path
+    onnx_path: Path
     session: Session
     feeds: list[Feeds]
     file_bytes: int
@@ -93,7 +94,7 @@ def benchmark(request: BenchmarkRequest, context: JobContext) -> Benchmark:
     for contender in contenders:
         context.report(0, _PROGRESS_STEPS, f"Measuring the memory of {contender.name}")
         _warm_up(contender, request, context)
-        contender.rss_bytes = measure_rss_bytes(contender.path, contender.feeds[0], request.threads, context)
+        contender.rss_bytes = measure_rss_bytes(contender.onnx_path, contender.feeds[0], request.threads, context)
     _run_rounds(contenders, request, context)
     context.report(_PROGRESS_STEPS, _PROGRESS_STEPS, f"Timed {len(contenders)} models")
     return Benchmark(
@@ -162,7 +163,8 @@ def _ensure_valid(request: BenchmarkRequest) -> None:
 def _load(name: str, request: BenchmarkRequest, context: JobContext) -> _Contender:
     path = Path(name)
     context.report(0, _PROGRESS_STEPS, f"Loading {path.name}")
-    session = Session(path, threads=request.threads, is_spinning=False)
+    onnx_path = resolve_onnx(path)
+    session = Session(onnx_path, threads=request.threads, is_spinning=False)
     fixed = fixed_batch_of(session.inputs)
     if fixed is not None and fixed != request.batch:
         raise DataError(f"{path.name} takes batches of exactly {fixed}, not {request.batch}. Set the batch to {fixed}.")
@@ -170,7 +172,8 @@ def _load(name: str, request: BenchmarkRequest, context: JobContext) -> _Contend
         feeds = [draw_feeds(session.inputs, request.batch)]
     else:
         feeds = _read_feeds(request.data, session, request.batch)
-    return _Contender(path, session, feeds, count_file_bytes(path))
+    file_bytes = count_file_bytes(path) if onnx_path == path else path.stat().st_size
+    return _Contender(path, onnx_path, session, feeds, file_bytes)
 
 
 def _read_feeds(data: DataChoice, session: Session, batch: int) -> list[Feeds]:

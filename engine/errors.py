@@ -9,6 +9,10 @@ class ModelError(BitsmithError):
     """A model that cannot be opened, or that has nothing to quantize."""
 
 
+class UntrustedModelError(ModelError):
+    """A model file that could run code when it is loaded; the sentence names its SHA-256, to which consent is given."""
+
+
 class DataError(BitsmithError):
     """Samples that do not fit the model: names, shapes, dtypes, NaN, none at all."""
 

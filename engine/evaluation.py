@@ -15,6 +15,7 @@ from engine.data.dataset import Batch, Dataset, open_dataset
 from engine.errors import DataError, ModelError
 from engine.job_context import JobContext
 from engine.jobs.requests import EvaluateRequest, Evaluation
+from engine.model.opening import resolve_onnx
 from engine.model.runtime import Session
 
 FLOAT_DTYPES = ("float32", "float16", "float64")
@@ -103,8 +104,8 @@ def evaluate(request: EvaluateRequest, context: JobContext) -> Evaluation:
     """
     name = Path(request.model).name
     context.report(0, request.samples, f"Loading {name}")
-    model = Session(Path(request.model))
-    reference = Session(Path(request.reference)) if request.reference else None
+    model = Session(resolve_onnx(Path(request.model)))
+    reference = Session(resolve_onnx(Path(request.reference))) if request.reference else None
     dataset = open_dataset(request.data, model.inputs)
     _ensure_measurable(dataset, reference, name)
     names, reference_names = _choose_outputs(model, reference, name)

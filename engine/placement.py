@@ -20,9 +20,14 @@ from engine.plan import Plan
 from engine.summary import LayerSummary, ModelSummary, NodeSummary
 
 PASS_THROUGH_OPS = frozenset(
-    {"MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "DepthToSpace", "Identity", "Pad"}
-)
-INTEGER_OPS = frozenset({"Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool"})
+    {
+        "MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "DepthToSpace", "Identity",
+        "Pad", "Resize", "Gather", "Split", "Expand", "Tile",
+    }
+)  # fmt: skip
+# Seen in the optimised graph of onnxruntime 1.31: HardSigmoid, HardSwish, Tanh, ReduceMean, Neg and a Resize
+# that interpolates stay in float between DequantizeLinear and QuantizeLinear, so none of them is here.
+INTEGER_OPS = frozenset({"Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu"})
 CLIPPING_OPS = frozenset({"Relu", "Clip"})
 
 
@@ -41,6 +46,11 @@ class Placement:
     range_source: Mapping[str, str]
     integer_producers: frozenset[str]
     readers: Mapping[str, frozenset[str]]
+
+
+def is_pass_through(node: NodeSummary) -> bool:
+    """Whether the operator only moves values of its first input."""
+    return node.op in PASS_THROUGH_OPS and node.moves_data
 
 
 def place(model: ModelSummary, plan: Plan) -> Placement:
@@ -111,24 +121,30 @@ class _Placer:
     def _visit(self, node: NodeSummary) -> None:
         if not node.outputs or not node.inputs:
             return
-        output = node.outputs[0]
-        if node.op in PASS_THROUGH_OPS and output in self._quantized:
-            self._quantized.add(node.inputs[0])
-            self._shared[output] = node.inputs[0]
-            if node.inputs[0] in self._written:
-                self._written.add(output)
+        if is_pass_through(node):
+            if any(output in self._quantized for output in node.outputs):
+                self._pass_through(node)
         elif node.op in INTEGER_OPS and node.constant_inputs == 0:
-            end = self.after_clipping(output)
+            end = self.after_clipping(node.outputs[0])
             if end in self._quantized and any(self._is_written(name) for name in node.inputs):
                 self._quantized.update(node.inputs)
                 self._written.add(end)
+
+    def _pass_through(self, node: NodeSummary) -> None:
+        """Quantize the input, and all outputs that are used: a Split moves integers only if every output takes them."""
+        source = node.inputs[0]
+        used = [output for output in node.outputs if output in self._consumers or output in self._outputs]
+        self._quantized.update((source, *used))
+        self._shared |= dict.fromkeys(used, source)
+        if source in self._written:
+            self._written.update(used)
 
     def _is_written(self, tensor: str) -> bool:
         """Whether the tensor is written as integers, or only moves such a tensor's values."""
         seen = tensor
         while seen not in self._written:
             producer = self._model.producers.get(seen)
-            if producer is None or producer.op not in PASS_THROUGH_OPS or not producer.inputs:
+            if producer is None or not is_pass_through(producer) or not producer.inputs:
                 return False
             seen = producer.inputs[0]
         return True
@@ -142,7 +158,7 @@ class _Placer:
         found = set()
         for node in self._consumers.get(tensor, ()):
             output = self.after_clipping(node.outputs[0]) if node.outputs else ""
-            moves = node.op in PASS_THROUGH_OPS and node.outputs[0] in self._quantized
+            moves = is_pass_through(node) and any(name in self._quantized for name in node.outputs)
             if node.name in self._static or moves or (node.op in INTEGER_OPS and output in self._written):
                 found.add(node.name)
         return frozenset(found)

@@ -33,6 +33,7 @@ from engine.numerics.schemes import (
 from engine.summary import LayerSummary, ModelSummary
 
 SCHEMA_VERSION = 1
+NBITS_GROUP_SIZES = (16, 32, 64, 128, 256)
 KERNEL_FOR_MODE = {
     ActivationMode.STATIC: Kernel.QLINEAR,
     ActivationMode.DYNAMIC: Kernel.DYNAMIC,
@@ -70,12 +71,24 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class PlanDefaults:
-    """What a layer gets when it is given a bit width and nothing else."""
+    """What a layer gets when it is given a bit width and nothing else.
+
+    `weight_only_kernel` serves layers with float activations: `float`, or `nbits` where the operator
+    has it, which keeps weights packed in memory.
+    """
 
     activations: ActivationMode = ActivationMode.STATIC
     activation_range: ActivationRange = ActivationRange()
     group_size: int = DEFAULT_GROUP_SIZE
     range_method: RangeMethod = RangeMethod.MSE
+    weight_only_kernel: Kernel = Kernel.FLOAT
+    reduce_range: bool = False
+
+    def __post_init__(self) -> None:
+        if self.weight_only_kernel not in (Kernel.FLOAT, Kernel.NBITS):
+            raise PlanError(f"The weight-only kernel cannot be {self.weight_only_kernel}. Choose float or nbits.")
+        if self.weight_only_kernel == Kernel.NBITS and self.group_size not in NBITS_GROUP_SIZES:
+            raise PlanError("The nbits kernel needs groups of 16, 32, 64, 128 or 256 weights.")
 
 
 @dataclass(frozen=True)
@@ -152,13 +165,19 @@ def choose_layer_plan(layer: LayerSummary, bits: int, defaults: PlanDefaults) ->
     if bits > 8:
         return LayerPlan(weights=WeightScheme(bits=bits))
     wanted = KERNEL_FOR_MODE[defaults.activations]
+    if wanted == Kernel.FLOAT:
+        wanted = defaults.weight_only_kernel
     kernel = wanted if wanted in layer.kernels else Kernel.FLOAT
+    granularity = choose_granularity(layer, bits, defaults.group_size)
+    if kernel == Kernel.NBITS:
+        granularity = PerGroup(defaults.group_size)
     return LayerPlan(
         weights=WeightScheme(
             bits=bits,
             symmetric=bits != 2,  # narrow 2-bit codes have three levels only, asymmetric ones four
-            granularity=choose_granularity(layer, bits, defaults.group_size),
+            granularity=granularity,
             range_method=defaults.range_method if bits < 8 else RangeMethod.MINMAX,
+            reduce_range=defaults.reduce_range,
         ),
         kernel=kernel,
     )
@@ -216,7 +235,7 @@ def refuse_layer_plan(layer: LayerSummary, choice: LayerPlan) -> str | None:
     scheme = choice.weights
     if choice.kernel == Kernel.NBITS:
         size = scheme.granularity.group_size if isinstance(scheme.granularity, PerGroup) else 0
-        if size < 16 or size & (size - 1) or size > 256:
+        if size not in NBITS_GROUP_SIZES:
             return f"{layer.title}: the nbits kernel needs groups of 16, 32, 64, 128 or 256 weights."
     is_integer = choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC) or layer.op == "Gather"
     if is_integer and scheme.bits == 8 and not scheme.symmetric:
@@ -239,6 +258,8 @@ def plan_to_json(plan: Plan) -> JsonObject:
             "activation_percentile": plan.defaults.activation_range.percentile,
             "group_size": plan.defaults.group_size,
             "weight_range": str(plan.defaults.range_method),
+            "weight_only_kernel": str(plan.defaults.weight_only_kernel),
+            **({"reduce_range": True} if plan.defaults.reduce_range else {}),
         },
         "layers": {name: _layer_to_json(plan.layers[name]) for name in sorted(plan.layers)},
         "provenance": plan.provenance,
@@ -256,6 +277,8 @@ def _layer_to_json(layer: LayerPlan) -> JsonObject:
             "weight_range": str(layer.weights.range_method),
             "rounding": layer.rounding,
         }
+        if layer.weights.reduce_range:
+            document["reduce_range"] = True
         if isinstance(granularity, PerGroup):
             document["group_size"] = granularity.group_size
     if layer.is_locked:
@@ -265,10 +288,14 @@ def _layer_to_json(layer: LayerPlan) -> JsonObject:
 
 _LAYER_KEYS = {
     "bits", "kernel", "symmetric", "granularity", "group_size", "weight_range", "rounding", "locked",
+    "reduce_range",
 }  # fmt: skip
 _PLAN_KEYS = {"schema_version", "model", "defaults", "layers", "provenance"}
 _MODEL_KEYS = {"name", "sha256"}
-_DEFAULTS_KEYS = {"activations", "activation_method", "activation_percentile", "group_size", "weight_range"}
+_DEFAULTS_KEYS = {
+    "activations", "activation_method", "activation_percentile", "group_size", "weight_range", "weight_only_kernel",
+    "reduce_range",
+}  # fmt: skip
 
 
 def plan_from_json(document: JsonObject, source: str) -> Plan:
@@ -293,6 +320,8 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
                 ),
                 group_size=defaults.get("group_size", DEFAULT_GROUP_SIZE),
                 range_method=RangeMethod(defaults.get("weight_range", "mse")),
+                reduce_range=defaults.get("reduce_range", False),
+                weight_only_kernel=Kernel(defaults.get("weight_only_kernel", "float")),
             ),
             provenance=document.get("provenance", ""),
             extra=_unknown_fields(document),
@@ -322,6 +351,7 @@ def _layer_from_json(document: JsonObject) -> LayerPlan:
             symmetric=document.get("symmetric", True),
             granularity=_granularity_from_json(document),
             range_method=RangeMethod(document.get("weight_range", "minmax")),
+            reduce_range=document.get("reduce_range", False),
         ),
         kernel=Kernel(document["kernel"]),
         is_locked=document.get("locked", False),

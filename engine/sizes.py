@@ -44,15 +44,18 @@ def stored_weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     """Bytes of the weight in the file: codes, scales, zero points; without the bias."""
     scheme = choice.weights
     if not scheme.is_integer:
-        return layer.parameters * scheme.bits // 8
+        return layer.parameters * min(scheme.bits, layer.float_bits) // 8
+    scale_bytes = 4
+    if layer.float_bits == 16 and (choice.kernel == Kernel.NBITS or layer.op == "Gather"):
+        scale_bytes = 2
     codes = packed_bytes(layer.parameters, scheme.bits)
     count = scale_count(layer, choice)
     if choice.kernel == Kernel.NBITS and isinstance(scheme.granularity, PerGroup):
         blocks = group_count(layer, scheme.granularity)
         codes = layer.channels * blocks * packed_bytes(scheme.granularity.group_size, scheme.bits)
         zero_points = 0 if scheme.symmetric else layer.channels * packed_bytes(blocks, scheme.bits)
-        return codes + 4 * count + zero_points
-    scales = layer.channels * 4 + count if is_progressive(layer, choice) else 4 * count
+        return codes + scale_bytes * count + zero_points
+    scales = layer.channels * scale_bytes + count if is_progressive(layer, choice) else scale_bytes * count
     return codes + scales + (0 if scheme.symmetric else packed_bytes(count, scheme.bits))
 
 
@@ -69,16 +72,43 @@ def predict_file_bytes(model: ModelSummary, plan: Plan) -> int:
 
 
 def _shared_bytes(model: ModelSummary, plan: Plan) -> int:
-    """What float layers save by sharing a weight; quantized ones each store their own codes."""
-    seen: set[str] = set()
+    """What layers save by sharing a weight that they take in the same form."""
+    seen: set[tuple[object, ...]] = set()
     saved = 0
     for layer in model.layers:
-        if plan.layer(layer.name).weights.bits != 32 or not layer.weight_name:
+        choice = plan.layer(layer.name)
+        form = _stored_form(layer, choice) if layer.shares_weight else None
+        if form is None:
             continue
-        if layer.weight_name in seen:
-            saved += layer.float_bytes + _constant(len(layer.weight_shape)) + len(layer.weight_name)
-        seen.add(layer.weight_name)
+        if (layer.weight_name, form) in seen:
+            saved += _saved_bytes(layer, choice)
+        seen.add((layer.weight_name, form))
     return saved
+
+
+def _stored_form(layer: LayerSummary, choice: LayerPlan) -> tuple[object, ...] | None:
+    """Equal for layers that store a shared weight once; None where each stores its own."""
+    if choice.weights.bits == 32:
+        return (32,)
+    if choice.weights.bits == 16:
+        return (16, layer.weight_shape)
+    if choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC) or layer.op == "Gather":
+        return None if layer.op in ("LSTM", "GRU", "RNN") else ("int8", choice.weights)
+    return ("float", choice.weights, layer.weight_shape) if choice.kernel == Kernel.FLOAT else None
+
+
+def _saved_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    """What a layer does not store because another one has."""
+    rank = len(layer.weight_shape)
+    if choice.weights.bits == 32:
+        return layer.float_bytes + _constant(rank) + len(layer.weight_name)
+    weight = stored_weight_bytes(layer, choice)
+    if choice.weights.bits == 16:
+        return weight + _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE)
+    if choice.kernel == Kernel.FLOAT and layer.op != "Gather":
+        return weight + _integer_chain_bytes(layer, choice, to_float=True)
+    own_scales = scale_count(layer, choice) if not is_progressive(layer, choice) else layer.channels
+    return weight - 4 * own_scales + _integer_chain_bytes(layer, choice)
 
 
 def layer_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
@@ -93,7 +123,7 @@ def layer_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     parts = {
         Kernel.FLOAT: _gather_bytes if layer.op == "Gather" else _float_bytes,
         Kernel.QLINEAR: _qlinear_bytes,
-        Kernel.DYNAMIC: _dynamic_bytes,
+        Kernel.DYNAMIC: _recurrent_bytes if layer.op == "LSTM" else _dynamic_bytes,
         Kernel.NBITS: _nbits_bytes,
     }[choice.kernel]
     return weight + parts(layer, choice)
@@ -167,6 +197,17 @@ def _dynamic_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     source = _node("DynamicQuantizeLinear", 1) + 2 * STRING
     bias = 4 * layer.bias_elements + _constant(1) + _node("Add", 2) if layer.bias_elements else 0
     return _integer_chain_bytes(layer, choice) + product + source + bias
+
+
+def _recurrent_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    """One of the two weights of a DynamicQuantizeLSTM."""
+    is_per_tensor = isinstance(choice.weights.granularity, PerTensor)
+    zero_points = layer.weight_shape[0] if is_per_tensor else layer.channels
+    scales = 4 * (layer.weight_shape[0] - 1) if is_per_tensor else 0
+    chain = _integer_chain_bytes(layer, choice) + 4 * STRING + len("DynamicQuantize") // 2
+    if not isinstance(choice.weights.granularity, PerGroup):
+        chain += _shape(3) + _node("Reshape", 2) + _node("Transpose", 1, 13)
+    return chain + zero_points + scales + 2 * _constant(2)
 
 
 def _nbits_bytes(layer: LayerSummary, choice: LayerPlan) -> int:

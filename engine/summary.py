@@ -15,7 +15,7 @@ class LayerSummary:
     Attributes:
         name: stable id, the node's name in the source model; unique within the model.
         title: what to show; the module path where the exporter left one, else the name.
-        op: ONNX operator type (Conv, ConvTranspose, Gemm, MatMul, Gather).
+        op: ONNX operator type (Conv, ConvTranspose, Gemm, MatMul, Gather, LSTM, GRU, RNN).
         detail: operator with its kernel shape, such as "Conv 3×3" or "Conv 3×3 depthwise".
         weight_shape: as stored in the source model.
         axis: the output channel axis of the stored weight; negative never.
@@ -28,6 +28,8 @@ class LayerSummary:
         constant_name_bytes: length of the names of weight and bias in the source.
         kernels: what conversion offers for this layer, best first; `float` is always there.
         weight_name: the weight's tensor; layers that share a weight have the same.
+        shares_weight: whether another layer has this weight, too.
+        float_bits: of weight and activations in the source, 32 or 16.
     """
 
     name: str
@@ -46,11 +48,13 @@ class LayerSummary:
     constant_name_bytes: int
     kernels: tuple[Kernel, ...]
     weight_name: str = ""
+    shares_weight: bool = False
+    float_bits: int = 32
 
     @property
     def float_bytes(self) -> int:
-        """Bytes of the float32 weight, bias excluded."""
-        return 4 * self.parameters
+        """Bytes of the weight in the source, bias excluded."""
+        return self.float_bits // 8 * self.parameters
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class NodeSummary:
     """Activation inputs in order; constants are left out."""
     outputs: tuple[str, ...]
     constant_inputs: int = 0
+    moves_data: bool = True
+    """For operators that can pass values through: the first input is computed, and the mode is one that copies."""
 
 
 @dataclass(frozen=True)

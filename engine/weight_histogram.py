@@ -9,7 +9,8 @@ from engine.errors import ModelError
 from engine.jobs.requests import WeightHistogram, WeightHistogramRequest
 from engine.model.opened import Model
 from engine.model.quantized_layers import ensure_finite, quantize_layer, to_float16
-from engine.numerics.weights import QuantizedWeight, code_range
+from engine.numerics.schemes import WeightScheme
+from engine.numerics.weights import QuantizedWeight, range_of
 
 Matrix = npt.NDArray[np.float32]
 
@@ -36,7 +37,7 @@ def build_weight_histogram(model: Model, request: WeightHistogramRequest) -> Wei
         result = quantized.dequantize()
     elif choice.weights.bits == 16:
         result = to_float16(matrix, summary).astype(np.float32)
-    grid, clipped = _grid(matrix, quantized, symmetric=choice.weights.symmetric)
+    grid, clipped = _grid(matrix, quantized, choice.weights)
     noise = float(np.square(result - matrix, dtype=np.float64).sum())
     signal = float(np.square(matrix, dtype=np.float64).sum())
     return WeightHistogram(
@@ -56,11 +57,11 @@ def build_weight_histogram(model: Model, request: WeightHistogramRequest) -> Wei
     )
 
 
-def _grid(matrix: Matrix, quantized: QuantizedWeight | None, *, symmetric: bool) -> tuple[tuple[float, ...], float]:
+def _grid(matrix: Matrix, quantized: QuantizedWeight | None, scheme: WeightScheme) -> tuple[tuple[float, ...], float]:
     """Values of the widest channel's (or group's) grid, and the share of weights outside their own grid."""
     if quantized is None:
         return (), 0.0
-    qmin, qmax = code_range(quantized.bits, symmetric=symmetric)
+    qmin, qmax = range_of(scheme)
     zero_point = (
         np.zeros_like(quantized.scale) if quantized.zero_point is None else quantized.zero_point.astype(np.float32)
     )

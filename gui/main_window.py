@@ -54,6 +54,7 @@ from gui.workflow import Workflow
 START_SIZE = (1360, 860)
 MINIMUM_SIZE = (1264, 680)
 SAMPLE_CALIBRATION = 128
+MODEL_SUFFIXES = (".onnx", ".pt2", ".pt", ".pth", ".torchscript")
 
 
 class MainWindow(QMainWindow):
@@ -190,7 +191,7 @@ class MainWindow(QMainWindow):
         self.workflow.open_model(sample.model, data)
 
     def _ask_for_model(self) -> None:
-        files = self.tr("ONNX models (*.onnx);;All files (*)")
+        files = self.tr("Models (*.onnx *.pt2 *.pt *.pth *.torchscript);;All files (*)")
         dialog = QFileDialog(self, self.tr("Open a model"), self._settings.open_folder, files)
         dialog.setObjectName("open_dialog")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
@@ -308,6 +309,6 @@ class MainWindow(QMainWindow):
 
 
 def _dropped_model(event: QDropEvent) -> str:
-    """The first .onnx file that is dragged; "" if there is none."""
+    """The first model file that is dragged; "" if there is none."""
     paths = (url.toLocalFile() for url in event.mimeData().urls())
-    return next((path for path in paths if path.lower().endswith(".onnx")), "")
+    return next((path for path in paths if path.lower().endswith(MODEL_SUFFIXES)), "")

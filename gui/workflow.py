@@ -25,6 +25,7 @@ from engine.jobs.requests import (
     OpenRequest,
     Request,
 )
+from engine.pytorch.consent import CONSENT_ACCEPT, CONSENT_QUESTION, read_danger, read_fingerprint
 from engine.sensitivity.matrix import Sensitivity, SensitivityRow
 from engine.summary import ModelSummary
 from gui.job_runner import Job, JobRunner
@@ -64,8 +65,11 @@ class Workflow(QObject):
 
     # --- model and data ------------------------------------------------------------------------
 
-    def open_model(self, path: str, data: WantedData | None = None) -> None:
-        """Open a model, and load its data afterwards if some is given."""
+    def open_model(self, path: str, data: WantedData | None = None, trusted_sha256: str | None = None) -> None:
+        """Open a model, and load its data afterwards if some is given.
+
+        A file that could run code is opened only after the user said yes to this one (`trusted_sha256`).
+        """
 
         def opened(model: ModelSummary) -> None:
             self._session.set_model(model)
@@ -73,8 +77,16 @@ class Workflow(QObject):
             if data is not None:
                 self._afterwards = lambda: self.load_data(data)
 
+        def refused(sentence: str) -> None:
+            fingerprint = read_fingerprint(sentence)
+            if fingerprint is None:
+                self._notifier.error(sentence)
+                return
+            question = self.tr(CONSENT_QUESTION).format(danger=read_danger(sentence))
+            self._notifier.ask(question, self.tr(CONSENT_ACCEPT), lambda: self.open_model(path, data, fingerprint))
+
         title = self.tr("Open {name}").format(name=Path(path).name)
-        self._run(OpenRequest(str(Path(path).absolute())), title, opened)
+        self._run(OpenRequest(str(Path(path).absolute()), trusted_sha256), title, opened, failed=refused)
 
     def load_data(self, wanted: WantedData) -> None:
         """Check calibration data, then evaluation data; both are in use once both fit."""

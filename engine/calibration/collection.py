@@ -15,13 +15,13 @@ from engine.calibration.statistics import TensorStatistics
 from engine.data.dataset import Dataset
 from engine.errors import DataError
 from engine.job_context import JobContext
-from engine.model.observation import with_outputs
 from engine.model.opened import Model
 from engine.model.runtime import Session
+from engine.model.sessions import load_session
 from engine.placement import calibrated_tensors
 
 # All observed activations of one batch are alive at once; this bounds them whatever the data.
-BATCH_ACTIVATION_BYTES = 128 << 20
+BATCH_ACTIVATION_BYTES = 64 << 20
 MAX_BATCH = 32
 
 
@@ -79,7 +79,7 @@ def visit_activations(
     """
     graph_inputs = {spec.name for spec in model.summary.inputs}
     fetched = [name for name in names if name not in graph_inputs]
-    session = Session(with_outputs(model.graph_model, fetched or [str(model.graph.outputs[0].name)]))
+    session = load_session(model.graph_model, fetched or [str(model.graph.outputs[0].name)])
     total = min(samples, dataset.samples)
     seen = 0
     visitor.report(0, total)

@@ -15,10 +15,11 @@ from engine.cli.options import (
     add_scheme,
     apply_layer_overrides,
     ensure_not_source,
+    open_request,
     read_scheme,
 )
 from engine.job_context import ensure_writable
-from engine.jobs.requests import AllocateRequest, AllocateResult, OpenRequest
+from engine.jobs.requests import AllocateRequest, AllocateResult
 from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan, select_layers
 from engine.sensitivity.matrix import Sensitivity, load_sensitivity
 from engine.summary import ModelSummary
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     ensure_not_source(output, arguments.model, arguments.sensitivity)
     ensure_writable(output)
     sensitivity = load_sensitivity(Path(arguments.sensitivity))
-    model = run_job(OpenRequest(arguments.model), ModelSummary, context)
+    model = run_job(open_request(arguments), ModelSummary, context)
     plan = _read_base(arguments, model)
     request = AllocateRequest(model, sensitivity, plan, arguments.size_ratio)
     result = run_job(request, AllocateResult, context)

@@ -15,12 +15,13 @@ from engine.cli.options import (
     add_samples,
     add_scheme,
     ensure_not_source,
+    open_request,
     parse_bits,
     read_required_data,
     read_scheme,
 )
 from engine.job_context import ensure_writable
-from engine.jobs.requests import AnalyzeRequest, OpenRequest
+from engine.jobs.requests import AnalyzeRequest
 from engine.plan import build_plan
 from engine.sensitivity.matrix import Sensitivity, sensitivity_to_json
 from engine.summary import ModelSummary
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     output = Path(arguments.output)
     ensure_not_source(output, arguments.model, arguments.data)
     ensure_writable(output)
-    model = run_job(OpenRequest(arguments.model), ModelSummary, context)
+    model = run_job(open_request(arguments), ModelSummary, context)
     plan = build_plan(model, 8, read_scheme(arguments))
     request = AnalyzeRequest(arguments.model, read_required_data(arguments), plan, arguments.bits, arguments.samples)
     sensitivity = run_job(request, Sensitivity, context)

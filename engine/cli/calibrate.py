@@ -8,7 +8,15 @@ from pathlib import Path
 
 from engine.cli.command import Answer, Command
 from engine.cli.job import ConsoleContext, run_job
-from engine.cli.options import add_data, add_model, add_output, add_samples, ensure_not_source, read_required_data
+from engine.cli.options import (
+    add_data,
+    add_model,
+    add_output,
+    add_samples,
+    ensure_not_source,
+    import_first,
+    read_required_data,
+)
 from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES, CalibrateRequest, CalibrateResult
 from engine.numerics.schemes import CalibrationMethod
 
@@ -30,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Collect statistics."""
     ensure_not_source(Path(arguments.output), arguments.model, arguments.data)
+    import_first(arguments, context)
     request = CalibrateRequest(arguments.model, read_required_data(arguments), arguments.output, arguments.samples)
     if arguments.method is not None:
         request = dataclasses.replace(request, method=CalibrationMethod(arguments.method))

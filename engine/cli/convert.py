@@ -19,13 +19,15 @@ from engine.cli.options import (
     add_scheme,
     apply_layer_overrides,
     ensure_not_source,
+    open_request,
     read_data,
     read_scheme,
 )
 from engine.job_context import ensure_writable
-from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES, ConvertRequest, ConvertResult, OpenRequest
-from engine.numerics.schemes import WEIGHT_BITS
+from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES, ConvertRequest, ConvertResult
+from engine.numerics.schemes import WEIGHT_BITS, ActivationMode
 from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan
+from engine.pytorch import is_packed_path
 from engine.summary import ModelSummary
 
 DEFAULT_BITS = 8
@@ -47,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser, required=False, purpose="samples for calibration and verification: ")
     parser.add_argument("--calibration", metavar="C.calib", help="ranges that calibrate wrote, instead of new ones")
     add_samples(parser, DEFAULT_CALIBRATION_SAMPLES)
-    add_output(parser, "OUT.onnx", "the quantized model")
+    add_output(parser, "OUT.onnx", "the quantized model; OUT.safetensors for packed PyTorch weights")
     parser.add_argument("--save-plan", metavar="P.json", help="also write the plan that was used")
 
 
@@ -60,7 +62,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     if arguments.save_plan:
         ensure_not_source(Path(arguments.save_plan), arguments.model, arguments.output)
         ensure_writable(Path(arguments.save_plan))
-    model = run_job(OpenRequest(arguments.model), ModelSummary, context)
+    model = run_job(open_request(arguments), ModelSummary, context)
     plan = _read_plan(arguments, model)
     request = ConvertRequest(arguments.model, plan, arguments.output, data, arguments.calibration, arguments.samples)
     result = run_job(request, ConvertResult, context)
@@ -73,7 +75,10 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
 def _read_plan(arguments: argparse.Namespace, model: ModelSummary) -> Plan:
     if arguments.plan is None:
         bits = DEFAULT_BITS if arguments.weights is None else arguments.weights
-        plan = build_plan(model, bits, read_scheme(arguments))
+        scheme = read_scheme(arguments)
+        if is_packed_path(arguments.output) and arguments.activations is None:
+            scheme = dataclasses.replace(scheme, activations=ActivationMode.FLOAT)
+        plan = build_plan(model, bits, scheme)
     else:
         if any(getattr(arguments, name) is not None for name in ("weights", *SCHEME_OPTIONS)):
             raise UsageError("--plan says how layers are quantized; it does not go together with --weights and such.")
@@ -107,8 +112,9 @@ def describe_conversion(result: ConvertResult) -> str:
         f"{format_bytes(result.source_bytes)} (predicted {format_bytes(result.predicted_bytes)})",
         "layers: "
         + ", ".join(f"{count} × {bits}-bit {kernel}" for (bits, kernel), count in sorted(kinds.items(), reverse=True)),
-        f"{integer} of {len(result.layers)} layers run on integer kernels",
     ]
+    if not is_packed_path(result.output):
+        lines.append(f"{integer} of {len(result.layers)} layers run on integer kernels")
     if result.sqnr_db is not None:
         lines.append(f"SQNR against float {format_db(result.sqnr_db)} dB on {result.verified_samples} samples")
     return "\n".join([*lines, *(f"warning: {warning}" for warning in result.warnings)])
@@ -121,7 +127,8 @@ CONVERT = Command(
     "Nothing is written unless it passes.",
     example="bitsmith convert net.onnx --weights 8 --activations static8 --data images.npz -o net-int8.onnx\n"
     "bitsmith convert net.onnx --weights 4 --layer 'head.*=8' --calibration net.calib -o net-int4.onnx\n"
-    "bitsmith convert net.onnx --plan plan.json --calibration net.calib -o net-mixed.onnx",
+    "bitsmith convert net.onnx --plan plan.json --calibration net.calib -o net-mixed.onnx\n"
+    "bitsmith convert net.pt2 --weights 4 -o net-int4.safetensors",
     add_arguments=add_arguments,
     run=run,
 )

@@ -7,7 +7,7 @@ import dataclasses
 
 from engine.cli.command import Answer, Command, JsonObject, Table, drop_absent
 from engine.cli.job import ConsoleContext, run_job
-from engine.cli.options import add_data, add_model, add_samples, read_required_data
+from engine.cli.options import add_data, add_model, add_samples, import_first, read_required_data
 from engine.errors import DataError
 from engine.jobs.requests import DEFAULT_EVALUATION_SAMPLES, EvaluateRequest, Evaluation
 
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Measure."""
+    import_first(arguments, context)
     request = EvaluateRequest(arguments.model, read_required_data(arguments), arguments.reference, arguments.samples)
     evaluation = run_job(request, Evaluation, context)
     wanted = arguments.metric or list(METRICS)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from pathlib import Path
 
 from engine.cli.command import Answer, Command, Table, format_bytes, format_shape
 from engine.cli.job import ConsoleContext, run_job
-from engine.cli.options import add_model
-from engine.jobs.requests import OpenRequest
+from engine.cli.options import add_model, open_request
+from engine.pytorch import is_packed_path
 from engine.summary import ModelSummary
 
 
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
-    """Open the model and list what can be quantized."""
-    model = run_job(OpenRequest(arguments.model), ModelSummary, context)
+    """Open the model and list what can be quantized; of a packed PyTorch file, what it holds."""
+    if is_packed_path(arguments.model):
+        return _inspect_packed(Path(arguments.model))
+    model = run_job(open_request(arguments), ModelSummary, context)
     document = {
         "path": model.path,
         "sha256": model.sha256,
@@ -40,6 +43,24 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
         "notes": model.notes,
     }
     return Answer(document, _describe(model))
+
+
+def _inspect_packed(path: Path) -> Answer:
+    from engine.pytorch.packed_file import read_packed_document
+
+    document = read_packed_document(path)
+    layers = document["layers"]
+    rows = [
+        (layer["name"], layer["title"], layer["op"], format_shape(layer["weight_shape"]), str(layer["bits"]))
+        for layer in layers
+    ]
+    table = Table(("layer", "module", "operator", "weight", "bits"), rows, left=frozenset({0, 1, 2, 3}))
+    file_bytes = path.stat().st_size
+    text = (
+        f"{path}: {format_bytes(file_bytes)}, packed PyTorch, {len(layers)} layers of {document['source_name']}\n"
+        f"load it with engine/pytorch/packed.py: load_packed({path.name!r})\n\n{table}"
+    )
+    return Answer({"path": str(path), "file_bytes": file_bytes, **document}, text)
 
 
 def _describe(model: ModelSummary) -> str:
@@ -74,7 +95,7 @@ INSPECT = Command(
     summary="list the layers of a model",
     description="List the operators of a model that have a weight: what they are, how large, and how much they "
     "compute. The names are those that --layer and --lock match.",
-    example="bitsmith inspect net.onnx",
+    example="bitsmith inspect net.onnx\nbitsmith inspect net.pt2",
     add_arguments=add_model,
     run=run,
 )

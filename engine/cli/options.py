@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 
 from engine.calibration.calibration import load_calibration
 from engine.cli.command import UsageError
+from engine.cli.job import run_job
 from engine.errors import OutputError
-from engine.jobs.requests import DataChoice
+from engine.job_context import JobContext
+from engine.jobs.requests import DataChoice, OpenRequest
 from engine.numerics.schemes import (
     DEFAULT_GROUP_SIZE,
     WEIGHT_BITS,
     ActivationMode,
     ActivationRange,
     CalibrationMethod,
+    Kernel,
     RangeMethod,
 )
 from engine.plan import Plan, PlanDefaults, choose_layer_plan, select_layers
@@ -24,8 +28,41 @@ ACTIVATIONS = {"static8": ActivationMode.STATIC, "dynamic8": ActivationMode.DYNA
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """The positional MODEL."""
-    parser.add_argument("model", metavar="MODEL", help="an ONNX file")
+    """The positional MODEL, and what is to be said about one of PyTorch."""
+    parser.add_argument("model", metavar="MODEL", help="an ONNX file, or one of PyTorch (.pt2, TorchScript)")
+    group = parser.add_argument_group("models of PyTorch")
+    group.add_argument(
+        "--input-shape",
+        type=_name_and_shape,
+        action="append",
+        default=[],
+        metavar="NAME=SHAPE",
+        help="shape of an input that a TorchScript file does not tell, as x=1,3,224,224; repeatable",
+    )
+    group.add_argument(
+        "--trust-file",
+        action="store_true",
+        help="load MODEL even if it can run code on this computer when it is loaded; only for files whose maker you "
+        "trust",
+    )
+
+
+def open_request(arguments: argparse.Namespace) -> OpenRequest:
+    """What `add_model` collected; consent is bound to the file as it is now."""
+    trusted = None
+    if arguments.trust_file:
+        try:
+            with Path(arguments.model).open("rb") as file:
+                trusted = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            trusted = None  # opening says why
+    return OpenRequest(arguments.model, trusted, tuple(arguments.input_shape))
+
+
+def import_first(arguments: argparse.Namespace, context: JobContext) -> None:
+    """Convert a file of PyTorch with the options of `add_model`, for commands that do not open the model as such."""
+    if arguments.trust_file or arguments.input_shape:
+        run_job(open_request(arguments), ModelSummary, context)
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool, purpose: str = "") -> None:
@@ -83,10 +120,22 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
         help=f"weights that share a scale at 4 and 2 bits (default {DEFAULT_GROUP_SIZE})",
     )
     group.add_argument(
+        "--kernel",
+        choices=["float", "nbits"],
+        help="with --activations float: compute with float weights that are unpacked at load (the default), or keep "
+        "them packed in memory (nbits: best for language models that answer token by token)",
+    )
+    group.add_argument(
         "--weight-range",
         choices=[str(method) for method in RangeMethod],
         help="clipping of 4- and 2-bit weights: the full range, or the one with the least squared error (mse, "
         "the default)",
+    )
+    group.add_argument(
+        "--reduce-range",
+        action="store_const",
+        const=True,
+        help="keep integer weights within 7 bits, for processors without VNNI, whose sums of 8-bit products saturate",
     )
     group.add_argument(
         "--activation-method",
@@ -102,7 +151,9 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
     )
 
 
-SCHEME_OPTIONS = ("activations", "group_size", "weight_range", "activation_method", "percentile")
+SCHEME_OPTIONS = (
+    "activations", "group_size", "kernel", "weight_range", "reduce_range", "activation_method", "percentile",
+)  # fmt: skip
 
 
 def _method_of(arguments: argparse.Namespace) -> CalibrationMethod | None:
@@ -116,6 +167,8 @@ def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
     method = CalibrationMethod(arguments.activation_method or _method_of(arguments) or ActivationRange.method)
     if arguments.percentile is not None and method != CalibrationMethod.PERCENTILE:
         raise UsageError("--percentile belongs to --activation-method percentile.")
+    if arguments.kernel is not None and arguments.activations != "float":
+        raise UsageError("--kernel belongs to --activations float; static8 and dynamic8 have a kernel of their own.")
     return PlanDefaults(
         activations=ACTIVATIONS[arguments.activations or "static8"],
         activation_range=ActivationRange(
@@ -123,6 +176,8 @@ def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
         ),
         group_size=arguments.group_size or DEFAULT_GROUP_SIZE,
         range_method=RangeMethod(arguments.weight_range or RangeMethod.MSE),
+        reduce_range=bool(arguments.reduce_range),
+        weight_only_kernel=Kernel(arguments.kernel or Kernel.FLOAT),
     )
 
 
@@ -174,6 +229,14 @@ def _pattern_and_bits(text: str) -> tuple[str, int]:
             f"{text!r} is not PATTERN=BITS with bits of {', '.join(map(str, WEIGHT_BITS))}"
         )
     return pattern, int(bits)
+
+
+def _name_and_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, shape = text.rpartition("=")
+    sizes = shape.split(",")
+    if not name or not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=SHAPE, such as x=1,3,224,224")
+    return name, tuple(int(size) for size in sizes)
 
 
 def positive_count(text: str) -> int:

@@ -26,9 +26,10 @@ from engine.cli.demo import DEMO
 from engine.cli.evaluate import EVALUATE
 from engine.cli.inspect import INSPECT
 from engine.cli.job import EXIT_CANCELLED, ConsoleContext, call_interruptibly
+from engine.cli.probe import PROBE
 from engine.errors import BitsmithError, JobCancelled
 
-COMMANDS = (INSPECT, CALIBRATE, ANALYZE, ALLOCATE, CONVERT, EVALUATE, BENCHMARK, DEMO)
+COMMANDS = (INSPECT, CALIBRATE, ANALYZE, ALLOCATE, CONVERT, EVALUATE, BENCHMARK, PROBE, DEMO)
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2

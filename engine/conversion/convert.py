@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 
@@ -11,21 +12,22 @@ import onnx_ir as ir
 import engine
 from engine.calibration.calibration import Calibration
 from engine.conversion.rewriting import rewrite_model
-from engine.conversion.verification import Verification, verify
+from engine.conversion.spill import Spill
+from engine.conversion.verification import Verification, verify, verify_apart
 from engine.data.dataset import Dataset
 from engine.errors import OutputError
 from engine.job_context import JobContext, ensure_writable
 from engine.jobs.requests import ConvertRequest, ConvertResult, LayerOutcome
-from engine.model.observation import serialize
 from engine.model.opened import Model
 from engine.model.opening import external_tensors
+from engine.model.sessions import load_session
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, ensure_plan_fits
 from engine.sizes import predict_file_bytes
 
-# Beyond these, weights go to a file beside the model, and the float simulation would not fit in memory.
-EXTERNAL_DATA_BYTES = 1_500_000_000
-SIMULATION_BYTES = 1_000_000_000
+# Beyond these, weights go to a file beside the model, and models are not held in memory for comparison.
+EXTERNAL_DATA_BYTES = 256_000_000
+IN_MEMORY_BYTES = 1_000_000_000
 DEGRADED_SQNR_DB = 10.0
 PREDICTION_TOLERANCE = 0.01
 
@@ -55,26 +57,35 @@ def convert(
     ensure_output_allowed(output, model.path)
     _ensure_keeps_weights(output, model)
     predicted = predict_file_bytes(model.summary, plan)
-    rewritten = rewrite_model(model, plan, calibration, context)
-    simulation = None
-    if model.source.file_bytes < SIMULATION_BYTES:
-        simulation = serialize(rewrite_model(model, plan, calibration, context, is_simulation=True))
-    rewritten.metadata_props.update(_provenance(model, plan, calibration))
-    with context.output(output, expected_bytes=2 * predicted) as temporary:
-        context.report(0, 1, f"Writing {output.name}")
-        external = f"{output.name}.data" if predicted > EXTERNAL_DATA_BYTES else None
-        ir.save(rewritten, temporary, external_data=external)
-        found = verify(temporary, model.path, simulation, dataset, context)
+    with context.output(output, expected_bytes=predicted) as temporary:
+        _write(model, plan, calibration, temporary, context)
+        if model.source.file_bytes < IN_MEMORY_BYTES:
+            simulation = load_session(
+                rewrite_model(model, plan, calibration, context, is_simulation=True), is_optimized=False
+            )
+            found = verify(temporary, model.source.onnx_path, simulation, dataset, context)
+        else:
+            found = verify_apart(temporary, context)
         _append_metrics(temporary, found)
         file_bytes = sum(file.stat().st_size for file in temporary.parent.iterdir())
     return _result(request, model, found, file_bytes, predicted)
+
+
+def _write(model: Model, plan: Plan, calibration: Calibration | None, target: Path, context: JobContext) -> None:
+    """Write the model; beyond `EXTERNAL_DATA_BYTES` its weights stream to a file beside it."""
+    is_external = predict_file_bytes(model.summary, plan) > EXTERNAL_DATA_BYTES
+    with Spill(target.with_name(f"{target.name}.data")) if is_external else contextlib.nullcontext() as spill:
+        rewritten = rewrite_model(model, plan, calibration, context, spill=spill)
+    rewritten.metadata_props.update(_provenance(model, plan, calibration))
+    context.report(0, 1, f"Writing {target.name}")
+    ir.save(rewritten, target)
 
 
 def _ensure_keeps_weights(output: Path, model: Model) -> None:
     """The weights of the source may live in the very file that external data would be written to."""
     targets = {output.resolve(), output.with_name(f"{output.name}.data").resolve()}
     for tensor in external_tensors(model.graph_model):
-        if (model.path.parent / str(tensor.location)).resolve() in targets:
+        if (model.source.onnx_path.parent / str(tensor.location)).resolve() in targets:
             raise OutputError(f"{output} would overwrite the weights of the source model. Choose another output path.")
 
 

@@ -18,12 +18,19 @@ PACKED_DTYPES = {4: ir.DataType.INT4, 2: ir.DataType.INT2}
 
 
 class Emitter:
-    """Adds constants to a graph, and nodes before `anchor`, all named `prefix` + tag."""
+    """Adds constants to a graph, and nodes before `anchor`, all named `prefix` + tag.
+
+    The anchor may be in a body (If, Loop, Scan) of the graph; bodies see the graph's constants.
+    """
 
     def __init__(self, graph: ir.Graph, prefix: str, anchor: ir.Node) -> None:
         self.graph = graph
         self._prefix = prefix
         self._anchor = anchor
+
+    def at(self, anchor: ir.Node) -> Emitter:
+        """An emitter of the same names that puts its nodes elsewhere."""
+        return Emitter(self.graph, self._prefix, anchor)
 
     def constant(self, tag: str, tensor: ir.TensorProtocol | npt.NDArray[Any]) -> ir.Value:
         """A new initializer."""
@@ -52,7 +59,8 @@ class Emitter:
         suffixes = [""] + [str(index) for index in range(1, outputs)]
         values = [ir.Value(name=f"{self._prefix}{tag}{suffix}") for suffix in suffixes]
         made = ir.node(op, inputs, attributes or {}, domain=domain, outputs=values, name=name or f"{self._prefix}{tag}")
-        self.graph.insert_before(self._anchor, made)
+        assert isinstance(self._anchor.graph, ir.Graph)
+        self._anchor.graph.insert_before(self._anchor, made)
         return made
 
     def apply(
@@ -74,13 +82,18 @@ def emit_integer_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLa
             return value
         zero_point = emit.packed("z", _per_channel(weight.zero_point, layout), weight.bits)
         return emit.apply("Sub", [value, _cast(emit, zero_point, ir.DataType.INT8, "j")], "u")
+    return emit_restore(emit, emit_integer_matrix(emit, weight), layout)
+
+
+def emit_integer_matrix(emit: Emitter, weight: QuantizedWeight) -> ir.Value:
+    """The same before it is brought to a layout: [channels, groups, group_size] or [channels, inputs]."""
     value = _emit_matrix_codes(emit, weight, ir.DataType.INT8)
     if weight.zero_point is not None:
         value = emit.apply("Sub", [value, _emit_zero_point(emit, weight, ir.DataType.INT8)], "u")
     if weight.multiplier is not None:
         multiplier = _emit_per_group(emit, weight, emit.constant("m", weight.multiplier[..., None]), "m")
         value = emit.apply("Mul", [value, multiplier], "v")
-    return _emit_restore(emit, value, layout)
+    return value
 
 
 def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayout) -> ir.Value:
@@ -104,7 +117,7 @@ def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayo
             zero_point = _emit_zero_point(emit, weight, ir.DataType.FLOAT)
         value = emit.apply("Sub", [value, zero_point], "u")
     value = emit.apply("Mul", [value, scale], "v")
-    return value if is_direct else _emit_restore(emit, value, layout)
+    return value if is_direct else emit_restore(emit, value, layout)
 
 
 def _cast(emit: Emitter, value: ir.Value, dtype: ir.DataType, tag: str) -> ir.Value:
@@ -147,7 +160,7 @@ def _emit_per_group(emit: Emitter, weight: QuantizedWeight, value: ir.Value, tag
     return emit.apply("Slice", [value, *bounds], f"{tag}h")
 
 
-def _emit_restore(emit: Emitter, value: ir.Value, layout: WeightLayout) -> ir.Value:
+def emit_restore(emit: Emitter, value: ir.Value, layout: WeightLayout) -> ir.Value:
     """From the matrix back to the operator's layout."""
     if layout.is_identity:
         return emit.apply("Reshape", [value, emit.constant("r", np.array(layout.weight_shape, np.int64))], "x")

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from engine.conversion.emission import Emitter, emit_float_weight, emit_integer_weight
-from engine.model.layers import Layer
-from engine.model.layout import channels_last
-from engine.model.preparation import replace_and_remove
+from engine.conversion.emission import (
+    Emitter,
+    emit_float_weight,
+    emit_integer_matrix,
+    emit_integer_weight,
+    emit_restore,
+)
+from engine.model.graph import attribute_float, replace_and_remove
+from engine.model.layers import RECURRENT_OPS, Layer
+from engine.model.layout import WeightLayout, channels_last
 from engine.model.quantized_layers import quantize_layer, to_float16
 from engine.numerics.affine import TensorQuantization
 from engine.numerics.packing import pack
 from engine.numerics.schemes import Kernel
 from engine.numerics.weights import QuantizedWeight, code_range
 from engine.plan import LayerPlan
+from engine.sizes import is_progressive
 from engine.summary import LayerSummary
 
 MICROSOFT_DOMAIN = "com.microsoft"
@@ -31,6 +39,10 @@ BIAS_LIMIT = 2.0**30
 class Rewriter:
     """Rewrites layers of one graph.
 
+    Weights of layers in bodies (If, Loop, Scan) are stored in the main graph, which bodies see; ONNX
+    Runtime folds their chains there like any other. A weight that several layers take in the same form
+    is stored once.
+
     Attributes:
         is_simulation: write what the engine says the kernels compute, in float operators that any
             runtime executes literally; the reference for verification.
@@ -41,27 +53,45 @@ class Rewriter:
     inputs: dict[str, TensorQuantization]
     is_simulation: bool = False
     _dynamic_inputs: dict[str, ir.Node] = field(default_factory=dict)
+    _shared: dict[tuple[object, ...], ir.Value] = field(default_factory=dict)
+    _recurrent: tuple[Layer, QuantizedWeight, _Share, Emitter] | None = None
 
     def rewrite(self, layer: Layer, summary: LayerSummary, choice: LayerPlan, index: int) -> None:
         """Replace the layer's weight, and its operator where the kernel is another one."""
-        if choice.weights.bits == 32:
-            return
-        emit = Emitter(self.graph, f"q{index}.", layer.node)
+        if choice.weights.bits != 32:
+            self._rewrite(layer, summary, choice, index)
+        elif summary.weight_name in self.graph.initializers:
+            self._tie(layer, summary, index)
+        self._flush_recurrent(layer)
+
+    def _rewrite(self, layer: Layer, summary: LayerSummary, choice: LayerPlan, index: int) -> None:
+        emit = Emitter(self.graph, f"q{index}.", layer.body_owner or layer.node)
         matrix = layer.matrix()
         if choice.weights.bits == 16:
             self._store_half(layer, summary, matrix, emit)
             return
         weight = quantize_layer(matrix, summary, choice)
-        if choice.kernel == Kernel.QLINEAR:
-            self._qlinear(layer, weight, matrix, emit)
-        elif choice.kernel == Kernel.DYNAMIC:
-            self._dynamic(layer, weight, emit)
+        share = _Share.of(layer, summary, choice, self._shared)
+        if layer.op in RECURRENT_OPS and choice.kernel == Kernel.DYNAMIC and not self.is_simulation:
+            self._dynamic_recurrent(layer, weight, share, emit)
+        elif choice.kernel == Kernel.QLINEAR:
+            self._qlinear(layer, weight, matrix, share, emit)
+        elif choice.kernel == Kernel.DYNAMIC and layer.op not in RECURRENT_OPS:
+            self._dynamic(layer, weight, share, emit)
         elif choice.kernel == Kernel.NBITS and not self.is_simulation:
             self._nbits(layer, weight, emit)
         elif layer.op == "Gather" and not self.is_simulation:
-            self._gather(layer, weight, emit)
+            self._gather(layer, weight, share, emit)
         else:
-            self._replace_weight(layer, weight, emit)
+            self._replace_weight(layer, weight, share, emit)
+
+    def _tie(self, layer: Layer, summary: LayerSummary, index: int) -> None:
+        """Let a float copy of a transposed embedding be computed from the embedding, at load."""
+        if self.is_simulation or summary.weight_name == layer.weight_value.name:
+            return
+        emit = Emitter(self.graph, f"q{index}.", layer.body_owner or layer.node)
+        table = self.graph.initializers[summary.weight_name]
+        layer.node.replace_input_with(layer.weight_index, emit.apply("Transpose", [table], "t", {"perm": (1, 0)}))
 
     def _set_weight(self, layer: Layer, value: ir.Value) -> None:
         """Put a weight that has Gemm's alpha multiplied in."""
@@ -69,40 +99,90 @@ class Rewriter:
         if layer.op == "Gemm":
             layer.node.attributes["alpha"] = ir.AttrFloat32("alpha", 1.0)
 
-    def _replace_weight(self, layer: Layer, weight: QuantizedWeight, emit: Emitter) -> None:
+    def _replace_weight(self, layer: Layer, weight: QuantizedWeight, share: _Share, emit: Emitter) -> None:
         if self.is_simulation:
             value = emit.constant("w", layer.layout.from_matrix(weight.dequantize()))
         else:
-            value = emit_float_weight(emit, weight, layer.layout)
+            value = share.once(("float", layer.layout), lambda: emit_float_weight(emit, weight, layer.layout))
+        if layer.is_half:
+            value = emit.apply("Cast", [value], "h", {"to": layer.dtype})
         self._set_weight(layer, value)
 
     def _store_half(self, layer: Layer, summary: LayerSummary, matrix: npt.NDArray[np.float32], emit: Emitter) -> None:
-        half = emit.constant("w", layer.layout.from_matrix(to_float16(matrix, summary)))
-        self._set_weight(layer, emit.apply("Cast", [half], "c", {"to": ir.DataType.FLOAT}))
+        share = _Share.of(layer, summary, None, self._shared)
 
-    def _gather(self, layer: Layer, weight: QuantizedWeight, emit: Emitter) -> None:
+        def store() -> ir.Value:
+            half = emit.constant("w", layer.layout.from_matrix(to_float16(matrix, summary)))
+            return emit.apply("Cast", [half], "c", {"to": ir.DataType.FLOAT})
+
+        self._set_weight(layer, share.once(("half", layer.layout), store))
+
+    def _gather(self, layer: Layer, weight: QuantizedWeight, share: _Share, emit: Emitter) -> None:
         """Look up int8 rows, then scale them: the table is never dequantized as a whole."""
         indices = layer.node.inputs[1]
-        table = emit_integer_weight(emit, weight, layer.layout)
-        rows = emit.node("Gather", [table, indices], "g", name=layer.name).outputs[0]
-        wide = emit.apply("Cast", [rows], "f", {"to": ir.DataType.FLOAT})
-        scale = channel_scales(weight)
+        table = share.integer_weight(emit, weight, layer.layout)
+        local = emit.at(layer.node)
+        rows = local.node("Gather", [table, indices], "g", name=layer.name).outputs[0]
+        wide = local.apply("Cast", [rows], "f", {"to": layer.dtype})
+        scale = channel_scales(weight).astype(layer.dtype.numpy())
         if scale.size == 1:
             row_scale = emit.constant("s", scale.reshape(()))
         else:
-            row_scale = emit.apply("Gather", [emit.constant("s", scale[:, None]), indices], "k")
-        replace_and_remove(self.graph, layer.node, emit.apply("Mul", [wide, row_scale], "y"))
+            row_scale = local.apply("Gather", [emit.constant("s", scale[:, None]), indices], "k")
+        replace_and_remove(layer.graph, layer.node, local.apply("Mul", [wide, row_scale], "y"))
 
-    def _qlinear(self, layer: Layer, weight: QuantizedWeight, matrix: npt.NDArray[np.float32], emit: Emitter) -> None:
+    def _dynamic_recurrent(self, layer: Layer, weight: QuantizedWeight, share: _Share, emit: Emitter) -> None:
+        """ONNX Runtime quantizes both weights of an LSTM or none: W waits for R, which is the next layer."""
+        if layer.part == "W":
+            self._recurrent = (layer, weight, share, emit)
+            return
+        if self._recurrent is None or self._recurrent[0].node is not layer.node:
+            self._replace_weight(layer, weight, share, emit)
+            return
+        first, first_weight, _, first_emit = self._recurrent
+        self._recurrent = None
+        node = layer.node
+        w, *w_grid = _recurrent_operands(first, first_weight, first_emit)
+        r, *r_grid = _recurrent_operands(layer, weight, emit)
+        rest = [node.inputs[index] if index < len(node.inputs) else None for index in range(3, 8)]
+        attributes = [value for name, value in node.attributes.items() if name != "layout"]
+        made = ir.Node(
+            MICROSOFT_DOMAIN,
+            "DynamicQuantizeLSTM",
+            [layer.input_value, w, r, *rest, *w_grid, *r_grid],
+            attributes,
+            num_outputs=len(node.outputs),
+            name=node.name,
+        )
+        layer.graph.insert_before(node, made)
+        self.graph.opset_imports[MICROSOFT_DOMAIN] = 1
+        for old, new in zip(node.outputs, made.outputs, strict=True):
+            new.name, new.shape, new.type = old.name, old.shape, old.type
+            ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
+        layer.graph.remove(node, safe=True)
+
+    def _flush_recurrent(self, layer: Layer) -> None:
+        """Store a W whose R computes in float, so that it does, too."""
+        if self._recurrent is None or self._recurrent[0] is layer:
+            return
+        waiting, weight, share, emit = self._recurrent
+        self._recurrent = None
+        self._replace_weight(waiting, weight, share, emit)
+
+    def _qlinear(
+        self, layer: Layer, weight: QuantizedWeight, matrix: npt.NDArray[np.float32], share: _Share, emit: Emitter
+    ) -> None:
         quantization = self.inputs[str(layer.input_value.name)]
         bias = layer.bias
         if bias is not None:
-            weight = widen_for_bias(weight, matrix, bias, quantization.scale)
+            widened = widen_for_bias(weight, matrix, bias, quantization.scale)
+            share = share if widened is weight else share.alone()
+            weight = widened
         scale = channel_scales(weight)
         if self.is_simulation:
             value = emit.constant("w", layer.layout.from_matrix(weight.dequantize()))
         else:
-            integer = emit_integer_weight(emit, weight, layer.layout)
+            integer = share.integer_weight(emit, weight, layer.layout)
             parameters = [emit.constant("s", scale.reshape(-1) if scale.size > 1 else scale.reshape(()))]
             if layer.op != "Conv":  # QGemm and QLinearMatMul fuse only with an explicit zero point
                 parameters.append(emit.constant("zp", np.zeros(scale.size if scale.size > 1 else (), np.int8)))
@@ -130,15 +210,15 @@ class Rewriter:
         position = 1 if layer.bias_node.inputs[0] is layer.node.outputs[0] else 0
         layer.bias_node.replace_input_with(position, value)
 
-    def _dynamic(self, layer: Layer, weight: QuantizedWeight, emit: Emitter) -> None:
+    def _dynamic(self, layer: Layer, weight: QuantizedWeight, share: _Share, emit: Emitter) -> None:
         source = self._dynamic_input(layer, emit)
         if self.is_simulation:
             levels = emit.apply("DequantizeLinear", list(source.outputs), "x")
             layer.node.replace_input_with(layer.input_index, levels)
-            self._replace_weight(layer, weight, emit)
+            self._replace_weight(layer, weight, share, emit)
             return
         layout = channels_last((layer.layout.inputs, layer.layout.channels))
-        integer = emit_integer_weight(emit, weight, layout)
+        integer = share.integer_weight(emit, weight, layout)
         codes, x_scale, x_zero_point = source.outputs
         product = emit.node("MatMulInteger", [codes, integer, x_zero_point], "i", name=layer.name).outputs[0]
         wide = emit.apply("Cast", [product], "f", {"to": ir.DataType.FLOAT})
@@ -162,19 +242,20 @@ class Rewriter:
         half = 1 << (weight.bits - 1)
         channels, inputs = weight.codes.shape
         blocks = weight.groups
-        centred = weight.codes.astype(np.int16) + half
-        filler = np.full((channels, blocks * weight.group_size - inputs), half, np.int16)
-        codes = np.concatenate([centred, filler], axis=1).astype(np.uint8)
+        codes = weight.codes.view(np.uint8) + np.uint8(half)  # wraps to the unsigned code
+        if missing := blocks * weight.group_size - inputs:
+            codes = np.pad(codes, ((0, 0), (0, missing)), constant_values=half)
         packed = pack(codes.view(np.int8), weight.bits).reshape(channels, blocks, -1)
+        dtype = layer.dtype.numpy()
         operands: list[ir.Value | None] = [
             layer.input_value,
             emit.constant("w", packed),
-            emit.constant("s", weight.scale.reshape(-1)),
+            emit.constant("s", weight.scale.reshape(-1).astype(dtype)),
             None
             if weight.zero_point is None
             else emit.constant("z", _pack_rows(weight.zero_point.astype(np.int16) + half, weight.bits)),
             None,
-            None if layer.bias is None else emit.constant("b", layer.bias),
+            None if layer.bias is None else emit.constant("b", layer.bias.astype(dtype)),
         ]
         while operands[-1] is None:
             operands.pop()
@@ -186,6 +267,7 @@ class Rewriter:
             "accuracy_level": NBITS_ACCURACY_LEVEL,
         }
         made = emit.node("MatMulNBits", operands, "y", attributes, domain=MICROSOFT_DOMAIN, name=layer.name)
+        self.graph.opset_imports[MICROSOFT_DOMAIN] = 1
         self._replace_layer(layer, made.outputs[0])
 
     def _replace_layer(self, layer: Layer, value: ir.Value) -> None:
@@ -193,10 +275,60 @@ class Rewriter:
         if str(old.name) in self.inputs:  # static layers that read it look its grid up by this name
             value.name, old.name = old.name, f"{old.name}_replaced"
         if layer.bias_node is None:
-            replace_and_remove(self.graph, layer.node, value)
+            replace_and_remove(layer.graph, layer.node, value)
             return
-        replace_and_remove(self.graph, layer.bias_node, value)
-        self.graph.remove(layer.node, safe=True)
+        graph = layer.graph
+        replace_and_remove(graph, layer.bias_node, value)
+        graph.remove(layer.node, safe=True)
+
+
+class _Share:
+    """What layers with the same weight and scheme have in common, so that it is stored once."""
+
+    def __init__(self, key: tuple[object, ...], known: dict[tuple[object, ...], ir.Value], *, is_shared: bool) -> None:
+        """`known` holds what is stored already, of the whole graph."""
+        self._key, self._known, self._is_shared = key, known, is_shared
+
+    def alone(self) -> _Share:
+        """The same for a weight that turned out to differ."""
+        return _Share(self._key, {}, is_shared=False)
+
+    @classmethod
+    def of(
+        cls,
+        layer: Layer,
+        summary: LayerSummary,
+        choice: LayerPlan | None,
+        known: dict[tuple[object, ...], ir.Value],
+    ) -> _Share:
+        """A choice of None stands for half precision."""
+        alpha = attribute_float(layer.node, "alpha", 1.0) if layer.op == "Gemm" else 1.0
+        progressive = choice is not None and is_progressive(summary, choice)
+        key = (summary.weight_name, alpha, choice.weights if choice else None, progressive)
+        return cls(key, known, is_shared=summary.shares_weight)
+
+    def once(self, form: tuple[object, ...], store: Callable[[], ir.Value]) -> ir.Value:
+        """The stored value of this form, made now if no layer has it yet."""
+        key = (*self._key, *form)
+        if key not in self._known:
+            self._known[key] = store()
+        return self._known[key]
+
+    def integer_weight(self, emit: Emitter, weight: QuantizedWeight, layout: WeightLayout) -> ir.Value:
+        """The int8 weight in the operator's layout; from one matrix where several layers take it."""
+        if not self._is_shared:
+            return emit_integer_weight(emit, weight, layout)
+        value = self.once(("int8",), lambda: emit_integer_matrix(emit, weight))
+        return emit_restore(emit, value, layout)
+
+
+def _recurrent_operands(layer: Layer, weight: QuantizedWeight, emit: Emitter) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """int8 [directions, inputs, gates · hidden], scales and zero points [directions, gates · hidden]."""
+    directions, rows, inputs = layer.layout.weight_shape
+    codes = emit_integer_weight(emit, weight, channels_last((directions, inputs, rows)))
+    scale = channel_scales(weight)
+    scale = np.repeat(scale, directions) if scale.size == 1 else scale.reshape(directions, rows)
+    return codes, emit.constant("s", scale), emit.constant("zp", np.zeros(scale.shape, np.int8))
 
 
 def _pack_rows(zero_points: npt.NDArray[np.int16], bits: int) -> npt.NDArray[np.uint8]:

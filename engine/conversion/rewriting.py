@@ -9,6 +9,7 @@ from engine.calibration.calibration import Calibration
 from engine.conversion.activations import choose_quantization, insert_pairs
 from engine.conversion.kernels import MICROSOFT_DOMAIN, Rewriter
 from engine.conversion.opset import raise_opset, required_opset
+from engine.conversion.spill import Spill
 from engine.errors import CalibrationError, ConversionError
 from engine.job_context import JobContext
 from engine.model.graph import remove_unused_initializers
@@ -26,8 +27,12 @@ def rewrite_model(
     context: JobContext,
     *,
     is_simulation: bool = False,
+    spill: Spill | None = None,
 ) -> ir.Model:
     """A new model under `plan`; the opened model stays as it is.
+
+    Args:
+        spill: where large constants go as soon as they are made; None keeps them in memory.
 
     Raises:
         CalibrationError: a static plan without a calibration.
@@ -50,10 +55,14 @@ def rewrite_model(
     for index, summary in enumerate(model.summary.layers):
         context.report(index, total, f"{'Simulating' if is_simulation else 'Quantizing'} {summary.title}")
         rewriter.rewrite(layers[summary.name], summary, plan.layer(summary.name), index)
+        if spill is not None:
+            spill.absorb(graph, f"q{index}.")
     insert_pairs(graph, placement, grids)
     if any(choice.kernel == Kernel.NBITS for choice in plan.layers.values()) and not is_simulation:
         result.graph.opset_imports[MICROSOFT_DOMAIN] = 1
     _clean(result)
+    if spill is not None:
+        spill.absorb(graph)
     return result
 
 
@@ -62,8 +71,9 @@ def _clean(model: ir.Model) -> None:
     passes.RemoveUnusedNodesPass()(model)
     remove_unused_initializers(model.graph)
     passes.ClearMetadataAndDocStringPass()(model)
-    kept = {id(value) for value in (*model.graph.inputs, *model.graph.outputs)}
-    values = [value for node in model.graph for value in node.outputs] + list(model.graph.initializers.values())
+    kept = {id(value) for graph in model.graphs() for value in (*graph.inputs, *graph.outputs)}
+    values = [value for node in model.graph.all_nodes() for value in node.outputs]
+    values += model.graph.initializers.values()
     for value in values:
         if id(value) not in kept:
             value.shape, value.type = None, None

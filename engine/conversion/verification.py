@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-import tempfile
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +15,16 @@ import numpy.typing as npt
 import onnx
 
 from engine.comparison import OutputComparison
+from engine.conversion.optimized import load_optimized
 from engine.data.dataset import Dataset
-from engine.errors import ConversionError
+from engine.errors import ConversionError, JobCancelled
 from engine.job_context import JobContext
-from engine.model.observation import draw_inputs
+from engine.model.observation import draw_inputs, find_sequence_length
 from engine.model.runtime import Session, first_line
 
 VERIFIED_SAMPLES = 32
 VERIFIED_BATCH = 8
 DRAWN_SAMPLES = 4
-INTEGER_OPS = frozenset(
-    {
-        "QLinearConv", "QLinearMatMul", "QGemm", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "MatMulNBits",
-        "MatMulInteger",
-    }
-)  # fmt: skip
 # Kernels may round differently here and there; wrong codes or scales are far below this.
 REQUIRED_KERNEL_SQNR_DB = 25.0
 KERNEL_MARGIN_DB = 3.0
@@ -52,7 +49,7 @@ class Verification:
 
 
 def verify(
-    written: Path, source: Path, simulation: bytes | None, dataset: Dataset | None, context: JobContext
+    written: Path, source: Path, simulation: Session | None, dataset: Dataset | None, context: JobContext
 ) -> Verification:
     """Check, load and run a written model.
 
@@ -60,24 +57,17 @@ def verify(
         ConversionError: the checker or ONNX Runtime refuses it, or it does not compute what the plan says.
         JobCancelled: cancelled.
     """
-    context.report(0, 1, "Verifying: checking the file")
-    try:
-        onnx.checker.check_model(str(written))
-    except Exception as error:  # the checker raises ValidationError and a handful of others
-        raise ConversionError(
-            f"The converted model is not valid ONNX: {first_line(error)}. Nothing was written."
-        ) from error
-    session, integer_layers = _load_optimized(written)
+    check_file(written, context)
+    session, integer_layers = load_optimized(written)
     float_session = Session(source)
-    simulated = Session(simulation, is_optimized=False) if simulation is not None else None
     against_float, against_simulation, simulation_error = OutputComparison(), OutputComparison(), OutputComparison()
     total = min(VERIFIED_SAMPLES, dataset.samples) if dataset else DRAWN_SAMPLES
     for feeds, count in _inputs(float_session, dataset, total):
         expected = float_session.run(feeds, context)
         result = session.run(feeds, context)
         against_float.update(expected, result, count)
-        if simulated is not None:
-            computed = simulated.run(feeds, context)
+        if simulation is not None:
+            computed = simulation.run(feeds, context)
             against_simulation.update(computed, result, count)
             simulation_error.update(expected, computed, count)
         context.report(
@@ -89,26 +79,54 @@ def verify(
     )
 
 
-def _load_optimized(written: Path) -> tuple[Session, frozenset[int]]:
-    """The session, and which layers ONNX Runtime put on integer kernels, by the names of their constants."""
-    with tempfile.TemporaryDirectory(prefix="bitsmith-") as folder:
-        path = Path(folder) / "optimized.onnx"
-        session = Session(written, optimized_model_path=path)
-        graph = onnx.load(str(path), load_external_data=False).graph
-    tables = {tensor.name for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT8}
-    found = set()
-    for node in graph.node:
-        if node.op_type in INTEGER_OPS:
-            found |= {_layer_index(name) for name in node.input}
-        elif node.op_type == "Gather" and node.input[0] in tables:
-            found.add(_layer_index(node.input[0]))
-    return session, frozenset(index for index in found if index is not None)
+def check_file(written: Path, context: JobContext) -> None:
+    """Run ONNX's own checker.
+
+    Raises:
+        ConversionError: it refuses the file.
+    """
+    context.report(0, 1, "Verifying: checking the file")
+    try:
+        onnx.checker.check_model(str(written))
+    except Exception as error:  # the checker raises ValidationError and a handful of others
+        raise ConversionError(
+            f"The converted model is not valid ONNX: {first_line(error)}. Nothing was written."
+        ) from error
 
 
-def _layer_index(name: str) -> int | None:
-    """The layer that a constant named q<index>.<tag> belongs to."""
-    head, _, tag = name.partition(".")
-    return int(head[1:]) if tag and head.startswith("q") and head[1:].isdigit() else None
+def verify_apart(written: Path, context: JobContext) -> Verification:
+    """Check a large model: the file here, loading and one run in a child process.
+
+    Raises:
+        ConversionError: the checker or ONNX Runtime refuses it, or its outputs are not finite.
+        JobCancelled: cancelled.
+    """
+    check_file(written, context)
+    context.report(0, 1, "Verifying: loading the model in a process of its own")
+    command = [sys.executable, "-m", "engine.conversion.load_check", str(written)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    output, problem = _wait(child, context)
+    if child.returncode:
+        reason = problem.strip().splitlines()[-1] if problem.strip() else f"exit code {child.returncode}"
+        raise ConversionError(f"The converted model does not load: {reason}. Nothing was written.")
+    answer = json.loads(output)
+    if not answer["is_finite"]:
+        raise ConversionError("The converted model computes NaN or infinite values. Nothing was written.")
+    return Verification(None, None, 0, frozenset(answer["integer_layers"]))
+
+
+def _wait(child: subprocess.Popen[str], context: JobContext) -> tuple[str, str]:
+    """What the child printed; a cancel ends it."""
+    with child:
+        while True:
+            try:
+                return child.communicate(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                try:
+                    context.check_cancelled()
+                except JobCancelled:
+                    child.kill()
+                    raise
 
 
 def _inputs(session: Session, dataset: Dataset | None, total: int) -> Iterator[tuple[Mapping[str, Any], int]]:
@@ -116,8 +134,9 @@ def _inputs(session: Session, dataset: Dataset | None, total: int) -> Iterator[t
         for batch in dataset.batches(dataset.batch_size_for(VERIFIED_BATCH), limit=total):
             yield batch.inputs, len(batch)
         return
-    for seed in range(total):
-        yield draw_inputs(session.inputs, seed=seed), 1
+    length = find_sequence_length(session)
+    for seed in range(total if length is not None else 0):  # a model that runs on no guess is loaded, not compared
+        yield draw_inputs(session.inputs, seed=seed, length=length or 0), 1
 
 
 def _ensure_agreement(kernel_sqnr_db: float | None, simulated_sqnr_db: float | None) -> None:

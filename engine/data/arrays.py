@@ -93,9 +93,9 @@ class MappedArray(StoredArray):
 
     @override
     def chunks(self, start: int, stop: int, size: int) -> Iterator[NDArray[Any]]:
-        mapped = self._map()
+        # Mapped anew for every chunk: pages of a mapping stay resident for as long as it lives.
         for offset in range(start, stop, size):
-            yield mapped[offset : min(offset + size, stop)]
+            yield np.array(self._map()[offset : min(offset + size, stop)])
 
     @override
     def whole(self) -> NDArray[Any]:

@@ -34,6 +34,8 @@ from engine.jobs.requests import (
 )
 from engine.model.opened import Model, open_model
 from engine.plan import ensure_plan_fits
+from engine.pytorch import is_packed_path
+from engine.pytorch.importing import import_model, is_archive
 from engine.sensitivity.matrix import Sensitivity
 from engine.sensitivity.quick import analyze_quick
 from engine.summary import ModelSummary
@@ -67,11 +69,22 @@ def _open_at(path: str, _modified_ns: int, _size: int) -> Model:
 def run_open(request: OpenRequest, context: JobContext) -> ModelSummary:
     """Open a model and summarize it."""
     context.report(0, 2, f"Reading {Path(request.model).name}")
+    _import(request, context)
     model = open_cached(request.model)
     context.report(1, 2, "Observing shapes")
     summary = model.summary
     context.report(2, 2, f"{len(summary.layers)} layers")
     return summary
+
+
+def _import(request: OpenRequest, context: JobContext) -> None:
+    """Convert a PyTorch file with what the user says about it; later requests find the result by the file alone."""
+    path = Path(request.model)
+    if not (path.is_file() and is_archive(path)):
+        return
+    import_model(path, trusted_sha256=request.trusted_sha256, input_shapes=request.input_shapes, context=context)
+    if request.input_shapes:
+        _open_at.cache_clear()
 
 
 def run_data(request: DataRequest, context: JobContext) -> DataSummary:
@@ -117,6 +130,10 @@ def run_convert(request: ConvertRequest, context: JobContext) -> ConvertResult:
     """Convert, verify and write a model."""
     model = open_cached(request.model)
     ensure_output_allowed(Path(request.output), model.path)
+    if is_packed_path(request.output):
+        from engine.pytorch.packed_file import write_packed
+
+        return write_packed(model, request, context)
     dataset = _dataset(model, request.data) if request.data else None
     calibration = _calibration(request, model, dataset, context)
     return convert(model, request, calibration, dataset, context)

@@ -33,9 +33,16 @@ class DataChoice:
 
 @dataclass(frozen=True)
 class OpenRequest:
-    """Open a model and list its layers → `ModelSummary`."""
+    """Open a model and list its layers → `ModelSummary`.
+
+    Attributes:
+        trusted_sha256: of a PyTorch file that may run code when it is loaded; the user consented to this one.
+        input_shapes: for TorchScript files that do not say them; name and shape each.
+    """
 
     model: str
+    trusted_sha256: str | None = None
+    input_shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

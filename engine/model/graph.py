@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,27 @@ def add_initializer(graph: ir.Graph, name: str, tensor: ir.TensorProtocol | npt.
     value = ir.Value(name=name, const_value=tensor)
     graph.register_initializer(value)
     return value
+
+
+def fresh_name(graph: ir.Graph, name: str) -> str:
+    """`name`, or a variant of it that no initializer of the graph has."""
+    while name in graph.initializers:
+        name += "_"
+    return name
+
+
+def replace_and_remove(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:
+    """Let `value` take the place of the node's first output, name included if that is a graph output.
+
+    Args:
+        graph: the one that holds `node` and will hold the reader of `value`, such as the body of an If.
+    """
+    old = node.outputs[0]
+    if old.is_graph_output():
+        value.name, old.name = old.name, f"{old.name}_replaced"
+        value.shape, value.type = old.shape, old.type
+    ir.convenience.replace_all_uses_with(old, value, replace_graph_outputs=True)
+    graph.remove(node, safe=True)
 
 
 def remove_unused_initializers(graph: ir.Graph) -> None:
@@ -80,10 +102,53 @@ def attribute_string(node: ir.Node, name: str, default: str) -> str:
     return default if attribute is None else str(attribute.as_string())
 
 
+def bodies_of(node: ir.Node) -> Iterator[tuple[str, ir.Graph]]:
+    """The graphs that an If, Loop or Scan carries, with their attribute's name."""
+    for name, attribute in node.attributes.items():
+        if attribute.type == ir.AttributeType.GRAPH:
+            yield name, attribute.as_graph()
+        elif attribute.type == ir.AttributeType.GRAPHS:
+            for graph in attribute.as_graphs():
+                yield name, graph
+
+
 def has_subgraphs(graph: ir.Graph) -> bool:
     """Whether any node carries a body of its own (If, Loop, Scan)."""
-    return any(
-        attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
-        for node in graph
-        for attribute in node.attributes.values()
-    )
+    return any(True for node in graph for _ in bodies_of(node))
+
+
+# Operators whose output has as many dimensions as their first input.
+_RANK_KEEPING_OPS = frozenset(
+    {"Relu", "Clip", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Gelu", "Softmax", "Dropout", "BatchNormalization",
+     "LayerNormalization", "Identity", "Cast", "Transpose", "Slice", "Concat", "Neg", "Abs", "Sqrt", "Exp", "Erf"}
+)  # fmt: skip
+
+
+def rank_of(value: ir.Value | None) -> int | None:
+    """How many dimensions a value has, from declared shapes and the operators before it; None if not known."""
+    while value is not None:
+        if value.shape is not None:
+            return len(value.shape)
+        node = value.producer()
+        if node is None or node.domain not in ("", "ai.onnx"):
+            return None
+        if node.op_type in ("Gemm", "Flatten"):
+            return 2
+        if node.op_type == "Reshape":
+            target = constant(node.inputs[1])
+            return None if target is None else int(target.size)
+        if not _keeps_rank(node):
+            return None
+        value = node.inputs[0]
+    return None
+
+
+def _keeps_rank(node: ir.Node) -> bool:
+    """Whether the output has as many dimensions as the first input."""
+    second = node.inputs[1] if len(node.inputs) > 1 else None
+    rank = len(second.const_value.shape) if second is not None and second.const_value is not None else None
+    if node.op_type == "MatMul":
+        return rank == 2
+    if node.op_type in ("Add", "Sub", "Mul", "Div"):
+        return rank is not None and rank <= 1
+    return node.op_type in _RANK_KEEPING_OPS

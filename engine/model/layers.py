@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from engine.model.graph import attribute_float, attribute_int, attribute_ints, constant, is_constant, sole_consumer
-from engine.model.layout import WeightLayout, channels_first, channels_last, transposed_convolution
+from engine.model.graph import (
+    attribute_float,
+    attribute_int,
+    attribute_ints,
+    bodies_of,
+    constant,
+    is_constant,
+    sole_consumer,
+)
+from engine.model.layout import WeightLayout, channels_first, channels_last, recurrent, transposed_convolution
 from engine.numerics.schemes import Kernel
 
 MIN_PARAMETERS = 16
+RECURRENT_OPS = ("LSTM", "GRU", "RNN")
+RECURRENT_PARTS = {1: "W", 2: "R"}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One quantizable operator in a prepared graph.
+    """One weight of one quantizable operator in a prepared graph.
+
+    An LSTM, GRU or RNN is two layers, `<node>.W` for its input and `<node>.R` for its recurrence.
 
     Attributes:
         node: the operator; for a MatMul followed by a constant Add, the MatMul.
         weight_index, input_index: positions of the weight and of the activation among its inputs.
         bias_node: the Add that holds a MatMul's bias; None otherwise.
         kernels: what conversion offers, best first.
+        body_owner: the node of the main graph in whose body (If, Loop, Scan) the operator is; None if
+            it is in the main graph itself.
     """
 
     node: ir.Node
@@ -33,11 +49,23 @@ class Layer:
     layout: WeightLayout
     bias_node: ir.Node | None
     kernels: tuple[Kernel, ...]
+    body_owner: ir.Node | None = None
 
     @property
     def name(self) -> str:
         """Stable id."""
-        return str(self.node.name)
+        return f"{self.node.name}.{self.part}" if self.part else str(self.node.name)
+
+    @property
+    def part(self) -> str:
+        """W or R for a weight of a recurrent operator; empty otherwise."""
+        return RECURRENT_PARTS[self.weight_index] if self.op in RECURRENT_OPS else ""
+
+    @property
+    def graph(self) -> ir.Graph:
+        """The main graph, or the body that the operator is in."""
+        assert isinstance(self.node.graph, ir.Graph)
+        return self.node.graph
 
     @property
     def op(self) -> str:
@@ -57,11 +85,35 @@ class Layer:
         return value
 
     @property
+    def dtype(self) -> ir.DataType:
+        """FLOAT or FLOAT16: of the weight, and so of the activations."""
+        tensor = self.weight_value.const_value
+        assert tensor is not None
+        return tensor.dtype
+
+    @property
+    def is_half(self) -> bool:
+        """Whether weight and activations are float16."""
+        return self.dtype == ir.DataType.FLOAT16
+
+    @property
     def input_value(self) -> ir.Value:
         """The activation that the weight multiplies."""
         value = self.node.inputs[self.input_index]
         assert value is not None
         return value
+
+    @property
+    def observed_input(self) -> ir.Value | None:
+        """What to fetch in order to see the layer's inputs; None where the main graph does not show them.
+
+        A recurrence reads its own earlier outputs; it has an initial state, too, which is left out.
+        """
+        if self.body_owner is not None:
+            return None
+        if self.part != "R":
+            return self.input_value
+        return next((value for value in self.node.outputs[:2] if value.name and value.uses()), None)
 
     @property
     def output_value(self) -> ir.Value:
@@ -101,16 +153,26 @@ def has_bias(layer: Layer) -> bool:
 
 
 def find_layers(graph: ir.Graph) -> list[Layer]:
-    """Every quantizable operator of the main graph, in graph order."""
-    found = (_as_layer(node) for node in graph)
+    """Every quantizable operator in graph order; those in bodies stand where their If, Loop or Scan does."""
     return [
-        layer for layer in found if layer is not None and layer.layout.channels * layer.layout.inputs >= MIN_PARAMETERS
+        layer
+        for node, owner in _walk(graph)
+        for layer in _as_layers(node, owner)
+        if layer.layout.channels * layer.layout.inputs >= MIN_PARAMETERS
     ]
 
 
-def _as_layer(node: ir.Node) -> Layer | None:
+def _walk(graph: ir.Graph, owner: ir.Node | None = None) -> Iterator[tuple[ir.Node, ir.Node | None]]:
+    """Every node, with the node of the main graph in whose body it is."""
+    for node in graph:
+        yield node, owner
+        for _, body in bodies_of(node):
+            yield from _walk(body, owner or node)
+
+
+def _as_layers(node: ir.Node, owner: ir.Node | None) -> list[Layer]:
     if node.domain not in ("", "ai.onnx"):
-        return None
+        return []
     builder = {
         "Conv": _convolution,
         "ConvTranspose": _convolution,
@@ -118,7 +180,18 @@ def _as_layer(node: ir.Node) -> Layer | None:
         "MatMul": _matmul,
         "Gather": _embedding,
     }.get(node.op_type)
-    return builder(node) if builder else None
+    made = builder(node) if builder else None
+    found = _recurrent(node) if node.op_type in RECURRENT_OPS else [made] if made else []
+    found = [_without_integer_kernels(layer) if layer.is_half else layer for layer in found]
+    if owner is None:
+        return found
+    return [dataclasses.replace(layer, body_owner=owner, kernels=(Kernel.FLOAT,)) for layer in found]
+
+
+def _without_integer_kernels(layer: Layer) -> Layer:
+    """ONNX's quantized operators take and give float32, so float16 graphs keep weight-only kernels."""
+    kept = tuple(kernel for kernel in layer.kernels if kernel in (Kernel.NBITS, Kernel.FLOAT))
+    return dataclasses.replace(layer, kernels=kept)
 
 
 def _weight_shape(node: ir.Node, index: int) -> tuple[int, ...] | None:
@@ -127,7 +200,7 @@ def _weight_shape(node: ir.Node, index: int) -> tuple[int, ...] | None:
         value is None
         or not is_constant(value)
         or value.const_value is None
-        or value.const_value.dtype != ir.DataType.FLOAT
+        or value.const_value.dtype not in (ir.DataType.FLOAT, ir.DataType.FLOAT16)
     ):
         return None
     return tuple(int(size) for size in value.const_value.shape.numpy())
@@ -196,6 +269,19 @@ def _embedding(node: ir.Node) -> Layer | None:
     return Layer(node, 0, 1, channels_first(shape), None, (Kernel.FLOAT,))
 
 
+def _recurrent(node: ir.Node) -> list[Layer]:
+    shapes = {index: _weight_shape(node, index) for index in RECURRENT_PARTS}
+    if any(shape is not None and len(shape) != 3 for shape in shapes.values()) or is_constant(node.inputs[0]):
+        return []
+    # ONNX Runtime quantizes both weights of an LSTM or none, and knows the sequence-first layout only.
+    is_whole = all(shape is not None and np.prod(shape) >= MIN_PARAMETERS for shape in shapes.values())
+    is_whole = is_whole and attribute_int(node, "layout", 0) == 0
+    kernels = (Kernel.DYNAMIC, Kernel.FLOAT) if node.op_type == "LSTM" and is_whole else (Kernel.FLOAT,)
+    return [
+        Layer(node, index, 0, recurrent(shape), None, kernels) for index, shape in shapes.items() if shape is not None
+    ]
+
+
 def describe_layer(layer: Layer) -> str:
     """Operator and shape in a few words, such as "Conv 3×3 depthwise"."""
     shape = layer.layout.weight_shape
@@ -209,7 +295,8 @@ def describe_layer(layer: Layer) -> str:
         return f"{layer.op} {kernel}{kind}{step}"
     if layer.op == "Gather":
         return f"Embedding {shape[0]}×{shape[1]}"
-    return f"{layer.op} {layer.layout.inputs}→{layer.layout.channels}"
+    kind = {"W": " input", "R": " recurrence"}.get(layer.part, "")
+    return f"{layer.op}{kind} {layer.layout.inputs}→{layer.layout.channels}"
 
 
 def title_layer(layer: Layer) -> str:
@@ -224,6 +311,6 @@ def title_layer(layer: Layer) -> str:
         except (ValueError, SyntaxError):
             path = []
         if path:
-            return str(path[-1])
-    name = layer.name.removesuffix(f"/{layer.op}").strip("/").replace("/", ".")
-    return name or layer.name
+            return f"{path[-1]}.{layer.part}" if layer.part else str(path[-1])
+    name = str(layer.node.name).removesuffix(f"/{layer.op}").strip("/").replace("/", ".")
+    return f"{name}.{layer.part}" if name and layer.part else name or layer.name

@@ -82,3 +82,9 @@ def transposed_convolution(shape: tuple[int, ...], group: int) -> WeightLayout:
     permutation = (0, 2, 1, *range(3, len(split)))
     matrix_inputs = inputs // group * int(np.prod(kernel))
     return WeightLayout(shape, split, permutation, group * per_group, matrix_inputs, 1 if group == 1 else None)
+
+
+def recurrent(shape: tuple[int, ...]) -> WeightLayout:
+    """W or R of LSTM, GRU and RNN: [directions, gates · hidden, inputs]."""
+    directions, rows, inputs = shape
+    return WeightLayout(shape, shape, (0, 1, 2), directions * rows, inputs, 1 if directions == 1 else None)

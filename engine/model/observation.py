@@ -12,24 +12,30 @@ import onnx_ir as ir
 from engine.errors import ModelError
 from engine.model.layers import Layer
 from engine.model.runtime import Session
+from engine.model.sessions import load_session
 from engine.summary import TensorSpec
 
 MAX_OBSERVED_BYTES = 1 << 30
 IMAGE_SIZE = 224
-SEQUENCE_LENGTH = 16
+SEQUENCE_LENGTHS = (16, 256, 1024)
 
 
-def draw_inputs(specs: Sequence[TensorSpec], *, batch: int = 1, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
+def draw_inputs(
+    specs: Sequence[TensorSpec], *, batch: int = 1, seed: int = 0, length: int = SEQUENCE_LENGTHS[0]
+) -> dict[str, npt.NDArray[Any]]:
     """Inputs for a model of which nothing is known: floats normal, the rest zero.
 
-    The first dimension is `batch` where it is dynamic; other dynamic sizes are guessed from the rank.
+    The first dimension is `batch` where it is dynamic, and so is every dimension of that name; other
+    dynamic sizes are those of pictures in four dimensions, else `length`.
     """
     rng = np.random.default_rng(seed)
     feeds: dict[str, npt.NDArray[Any]] = {}
+    batch_names = {spec.shape[0] for spec in specs if spec.shape and spec.shape[0] != "?"}
     for spec in specs:
-        free = IMAGE_SIZE if len(spec.shape) == 4 else SEQUENCE_LENGTH
+        free = IMAGE_SIZE if len(spec.shape) == 4 else length
         shape = [
-            size if isinstance(size, int) else (batch if index == 0 else free) for index, size in enumerate(spec.shape)
+            size if isinstance(size, int) else (batch if index == 0 or size in batch_names else free)
+            for index, size in enumerate(spec.shape)
         ]
         if spec.dtype.startswith("float"):
             feeds[spec.name] = rng.standard_normal(shape).astype(spec.dtype)
@@ -38,23 +44,15 @@ def draw_inputs(specs: Sequence[TensorSpec], *, batch: int = 1, seed: int = 0) -
     return feeds
 
 
-def serialize(model: ir.Model) -> bytes:
-    """The model with all weights inside, for an in-memory session."""
-    proto = ir.to_proto(model)
-    return bytes(proto.SerializeToString())
-
-
-def with_outputs(model: ir.Model, names: Sequence[str]) -> bytes:
-    """The serialised model whose graph outputs are exactly the named values."""
-    proto = ir.to_proto(model)
-    typed = {output.name: output for output in proto.graph.output}
-    del proto.graph.output[:]
-    for name in names:
-        if name in typed:
-            proto.graph.output.append(typed[name])
-        else:
-            proto.graph.output.add().name = name
-    return bytes(proto.SerializeToString())
+def find_sequence_length(session: Session) -> int | None:
+    """A length with which the model runs on drawn inputs; None if none of a few does."""
+    for length in SEQUENCE_LENGTHS:
+        try:
+            session.run(draw_inputs(session.inputs, length=length))
+        except (ModelError, TypeError, ValueError):
+            continue
+        return length
+    return None
 
 
 def observe_shapes(model: ir.Model, layers: Sequence[Layer]) -> dict[str, tuple[int, ...]]:
@@ -62,13 +60,27 @@ def observe_shapes(model: ir.Model, layers: Sequence[Layer]) -> dict[str, tuple[
     weights = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     if weights > MAX_OBSERVED_BYTES:
         return {}
-    names = list(dict.fromkeys(str(v.name) for layer in layers for v in (layer.input_value, layer.node.outputs[0])))
+    values = [
+        value
+        for layer in layers
+        if layer.body_owner is None
+        for value in (layer.input_value, layer.node.outputs[0])
+        if value.name
+    ]
+    names = list(dict.fromkeys(str(value.name) for value in values))
     names = [name for name in names if name not in {str(value.name) for value in model.graph.inputs}]
+    if not values:
+        return {}
+    if not names:
+        return {}
     try:
-        session = Session(with_outputs(model, names), is_optimized=False)
-        feeds = draw_inputs(session.inputs)
-        values = session.run(feeds)
+        session = load_session(model, names, is_optimized=False)
+        length = find_sequence_length(session)
+        if length is None:
+            return {}
+        feeds = draw_inputs(session.inputs, length=length)
+        found = session.run(feeds)
     except (ModelError, TypeError, ValueError):
         return {}
-    observed = zip((*names, *feeds), (*values, *feeds.values()), strict=True)
+    observed = zip((*names, *feeds), (*found[: len(names)], *feeds.values()), strict=True)
     return {name: tuple(value.shape) for name, value in observed}

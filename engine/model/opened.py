@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 
 from engine.errors import ModelError
-from engine.model.graph import has_subgraphs, is_constant
-from engine.model.layers import Layer, describe_layer, find_layers, title_layer
+from engine.model.graph import PLAIN_DTYPES, attribute_string, bodies_of, is_constant
+from engine.model.layers import RECURRENT_OPS, Layer, describe_layer, find_layers, title_layer
 from engine.model.observation import observe_shapes
 from engine.model.opening import Source, open_source
 from engine.model.preparation import prepare
+from engine.model.tying import count_shares, find_weight_names
 from engine.summary import LayerSummary, ModelSummary, NodeSummary, TensorSpec
 
+NO_LAYERS = "no Conv, Gemm, MatMul, LSTM, GRU, RNN or embedding with a constant float32 weight was found in it."
 WEIGHTED_OPS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 # Descriptor of an initializer in the file: name, dims, dtype, tags.
 INITIALIZER_DESCRIPTOR_BYTES = 12
@@ -60,22 +63,41 @@ def open_model(path: Path | str) -> Model:
     """
     source = open_source(Path(path))
     model = Model(source, prepare(source.model))
+    release_file_contents(model.graph_model)
     if not model.layers:
-        raise ModelError(f"{path} has nothing to quantize: {_why_no_layers(model.graph)}")
+        raise ModelError(f"{path} has nothing to quantize: {NO_LAYERS}")
     return model
 
 
-def _why_no_layers(graph: ir.Graph) -> str:
-    inner = sum(node.op_type in WEIGHTED_OPS for node in graph.all_nodes())
-    if inner and has_subgraphs(graph):
-        return f"its {inner} weighted operators are inside If or Loop bodies, which this version leaves alone."
-    return "no Conv, Gemm, MatMul or embedding with a constant float32 weight was found in it."
+def release_file_contents(model: ir.Model) -> None:
+    """Let go of the parsed file where little of it is left in use, as after BatchNorm folding.
+
+    One tensor that still points into the parsed protobuf message keeps all of it alive.
+    """
+    initializers = model.graph.initializers.values()
+    values = [value for value in initializers if isinstance(value.const_value, ir.serde.TensorProtoTensor)]
+    everything = sum(value.const_value.nbytes for value in initializers if value.const_value is not None)
+    kept = sum(value.const_value.nbytes for value in values if value.const_value is not None)
+    if kept < everything / 2:
+        for value in values:
+            tensor = value.const_value
+            if tensor is not None and tensor.dtype in PLAIN_DTYPES:
+                value.const_value = ir.Tensor(np.array(tensor.numpy()), name=value.name)
 
 
 def summarize(model: Model) -> ModelSummary:
     """The plain description of an opened model."""
     shapes = observe_shapes(model.graph_model, model.layers)
-    layers = tuple(_summarize_layer(layer, shapes) for layer in model.layers)
+    names = find_weight_names(model.layers)
+    shares = count_shares(names)
+    layers = tuple(
+        replace(
+            _summarize_layer(layer, shapes),
+            weight_name=names[layer.name],
+            shares_weight=shares[names[layer.name]] > 1,
+        )
+        for layer in model.layers
+    )
     return ModelSummary(
         path=str(model.path),
         sha256=model.source.sha256,
@@ -116,18 +138,22 @@ def _summarize_layer(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> LayerS
         output_name=str(layer.output_value.name),
         constant_name_bytes=sum(len(str(value.name)) for value in layer_constants(layer)),
         kernels=layer.kernels,
+        float_bits=16 if layer.is_half else 32,
         weight_name=str(layer.weight_value.name),
     )
 
 
 def _macs(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> int | None:
     """Multiply-accumulates per sample: every output element takes one per input of its channel."""
-    source = layer.input_value if layer.op == "ConvTranspose" else layer.node.outputs[0]
+    is_by_input = layer.op == "ConvTranspose" or layer.op in RECURRENT_OPS
+    source = layer.input_value if is_by_input else layer.node.outputs[0]
     shape = shapes.get(str(source.name))
     if layer.op == "Gather":
         return 0
-    if shape is None:
+    if shape is None or layer.body_owner is not None:
         return None
+    if layer.op in RECURRENT_OPS:  # every step of [steps, batch, inputs] takes the whole matrix once
+        return int(np.prod(shape[:2])) * layer.layout.channels * layer.layout.inputs
     per_element = layer.layout.inputs
     if layer.op == "ConvTranspose":
         per_element = layer.layout.channels // layer.group * int(np.prod(layer.layout.weight_shape[2:]))
@@ -135,13 +161,31 @@ def _macs(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> int | None:
 
 
 def _summarize_node(node: ir.Node) -> NodeSummary:
+    read = [*node.inputs, *_captured(node)]
     return NodeSummary(
         name=str(node.name),
         op=str(node.op_type),
-        inputs=tuple(str(value.name) for value in node.inputs if value is not None and not is_constant(value)),
+        inputs=tuple(str(value.name) for value in read if value is not None and not is_constant(value)),
         outputs=tuple(str(value.name) for value in node.outputs if value.name),
         constant_inputs=sum(is_constant(value) for value in node.inputs),
+        moves_data=bool(node.inputs) and not is_constant(node.inputs[0]) and _copies(node),
     )
+
+
+def _copies(node: ir.Node) -> bool:
+    """Whether a Resize takes the nearest element, rather than a mean of several."""
+    return node.op_type != "Resize" or attribute_string(node, "mode", "nearest") == "nearest"
+
+
+def _captured(node: ir.Node) -> list[ir.Value]:
+    """Values of the main graph that the bodies of an If, Loop or Scan read."""
+    graph = node.graph
+    inner = [item for _, body in bodies_of(node) for item in body.all_nodes()]
+    read = [value for item in inner for value in item.inputs if value is not None]
+    read += [value for _, body in bodies_of(node) for value in body.outputs]
+    inputs = set(graph.inputs) if isinstance(graph, ir.Graph) else set()
+    outer = (value for value in read if value in inputs or getattr(value.producer(), "graph", None) is graph)
+    return list(dict.fromkeys(outer))
 
 
 def layer_constants(layer: Layer) -> list[ir.Value]:
@@ -172,9 +216,20 @@ def _fixed_bytes(model: Model) -> int:
 def _node_bytes(node: ir.Node) -> int:
     """Length of the node in the file, without exporters' notes (stack traces, module paths)."""
     proto = ir.to_proto(node)
-    del proto.metadata_props[:]
-    proto.doc_string = ""
+    _strip_notes(proto)
     return int(proto.ByteSize()) + 3
+
+
+def _strip_notes(node: onnx.NodeProto) -> None:
+    """Drop notes and shapes, those in bodies included, as conversion does."""
+    del node.metadata_props[:]
+    node.doc_string = ""
+    bodies = [graph for item in node.attribute for graph in ([item.g] if item.HasField("g") else item.graphs)]
+    for body in bodies:
+        body.doc_string = ""
+        del body.value_info[:]
+        for inner in body.node:
+            _strip_notes(inner)
 
 
 def _notes(model: Model) -> list[str]:
@@ -183,8 +238,8 @@ def _notes(model: Model) -> list[str]:
     if not left:
         return []
     kinds = sorted({node.op_type for node in left})
-    return [f"{len(left)} operators with weights stay as they are ({', '.join(kinds)}): inside If or Loop bodies, "
-            "recurrent, or with a weight that is not float32."]  # fmt: skip
+    return [f"{len(left)} operators with weights stay as they are ({', '.join(kinds)}): the weight is tiny, "
+            "not float32, or in a place that no kernel takes."]  # fmt: skip
 
 
 def _has_weight(node: ir.Node) -> bool:

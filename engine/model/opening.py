@@ -21,9 +21,8 @@ QUANTIZED_OPS = {
     "MatMulNBits", "QGemm", "QLinearAdd", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "GatherBlockQuantized",
 }  # fmt: skip
 _PICKLE = "is a pickle, which Bitsmith does not load because loading it can run code. Export the model to ONNX first."
+_ZIP_MAGIC = b"PK\x03\x04"
 _MAGIC = {
-    b"PK\x03\x04": "is a zip archive (a PyTorch checkpoint or a packed folder), not an ONNX file. "
-    "Unpack it, or export the model to ONNX first.",
     **{bytes([0x80, protocol]): _PICKLE for protocol in (2, 3, 4, 5)},
 }
 
@@ -33,14 +32,17 @@ class Source:
     """A model file as it was read.
 
     Attributes:
-        sha256: of the model file; external data is excluded.
-        file_bytes: model file and external data together.
+        path: the user's file.
+        sha256: of the user's file; external data is excluded.
+        file_bytes: the user's file and external data together.
+        onnx_path: what ONNX Runtime loads: `path` itself, or what a PyTorch file was converted to.
     """
 
     path: Path
     model: ir.Model
     sha256: str
     file_bytes: int
+    onnx_path: Path
 
     @property
     def opset(self) -> int:
@@ -54,17 +56,43 @@ def open_source(path: Path) -> Source:
     Raises:
         ModelError: one sentence that names the file, what is wrong and what to do.
     """
-    data = _read_bytes(path)
+    onnx_path = resolve_onnx(path)
+    data = _read_bytes(onnx_path)
     try:
-        model = ir.load(path)
+        model = ir.load(onnx_path)
     except (DecodeError, ValueError, TypeError, KeyError, OSError) as error:
         raise ModelError(
             f"{path} is not a complete ONNX model (it may be truncated or another kind of file). "
             "Export or download it again."
         ) from error
     _ensure_is_model(model, path)
-    external = _ensure_external_data(model, path)
-    return Source(path, model, hashlib.sha256(data).hexdigest(), len(data) + external)
+    external = _ensure_external_data(model, onnx_path)
+    if onnx_path != path:
+        return Source(path, model, _hash_file(path), path.stat().st_size, onnx_path)
+    return Source(path, model, hashlib.sha256(data).hexdigest(), len(data) + external, path)
+
+
+def resolve_onnx(path: Path) -> Path:
+    """The file that ONNX Runtime loads: `path`, or for a PyTorch archive what it is converted to.
+
+    Raises:
+        ModelError: the archive cannot be converted, or could run code and nobody consented.
+    """
+    try:
+        with path.open("rb") as file:
+            is_archive = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+    except OSError:
+        return path  # whoever reads it says why
+    if not is_archive:
+        return path
+    from engine.pytorch.importing import import_model
+
+    return import_model(path)
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_bytes(path: Path) -> bytes:

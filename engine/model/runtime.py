@@ -58,6 +58,8 @@ class Session:
         options.graph_optimization_level = level.ORT_ENABLE_ALL if is_optimized else level.ORT_DISABLE_ALL
         if optimized_model_path is not None:
             options.optimized_model_filepath = str(optimized_model_path)
+            name = f"{optimized_model_path.name}.data"
+            options.add_session_config_entry("session.optimized_model_external_initializers_file_name", name)
         source = str(model) if isinstance(model, Path) else model
         try:
             self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -68,12 +68,18 @@ Granularity = PerTensor | PerChannel | PerGroup
 
 @dataclass(frozen=True)
 class WeightScheme:
-    """Storage of one weight. 32 and 16 bits are floats and ignore the other fields."""
+    """Storage of one weight. 32 and 16 bits are floats and ignore the other fields.
+
+    Attributes:
+        reduce_range: keep the int8 weights that kernels multiply with within ±63, so that processors
+            without VNNI, which add pairs of products in 16 bits, do not saturate.
+    """
 
     bits: int = 8
     symmetric: bool = True
     granularity: Granularity = PerChannel()
     range_method: RangeMethod = RangeMethod.MINMAX
+    reduce_range: bool = False
 
     def __post_init__(self) -> None:
         if self.bits not in WEIGHT_BITS:

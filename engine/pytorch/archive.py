@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -38,7 +39,7 @@ class Archive:
         self._file = file
         self.members = _strip_folder(_checked_members(path, file))
 
-    @property
+    @cached_property
     def kind(self) -> ArchiveKind:
         """Told by the members that its loader looks for."""
         names = set(self.members)

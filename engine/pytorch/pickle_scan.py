@@ -40,6 +40,7 @@ ALLOWED_GLOBALS = frozenset(
         "builtins bytearray",
         "builtins set",
         "builtins complex",
+        *(f"__builtin__ {name}" for name in ("bytearray", "set", "complex")),  # their names in protocol 2
         *(f"torch {name}" for name in (*_STORAGES, *_DTYPES)),
         *(f"torch._utils {name}" for name in _REBUILDERS),
     }
@@ -70,7 +71,9 @@ def find_foreign_globals(data: bytes, *, is_script: bool = False) -> list[str]:
 
 def _foreign(data: bytes, *, is_script: bool) -> Iterator[str]:
     strings: list[str] = []
-    for opcode, argument, _ in pickletools.genops(data):
+    end = 0
+    for opcode, argument, position in pickletools.genops(data):
+        end = position or 0
         if opcode.name == "GLOBAL":
             if not _is_allowed(str(argument), is_script=is_script):
                 yield str(argument).replace(" ", ".")
@@ -80,6 +83,8 @@ def _foreign(data: bytes, *, is_script: bool) -> Iterator[str]:
             yield str(argument).replace(" ", ".") if argument is not None else f"opcode {opcode.name}"
         elif isinstance(argument, str):
             strings.append(argument)
+    if end + 1 < len(data):  # the old format is several pickles in a row, of which only the first was read here
+        yield "more data after the pickle"
 
 
 def _is_allowed(name: str, *, is_script: bool) -> bool:

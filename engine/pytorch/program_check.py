@@ -93,7 +93,7 @@ def _refuse(text: str, key: str, parent: str) -> str | None:
         return None
     if key == "expr_str":
         return None if is_arithmetic(text) else f"the expression {_shorten(text)}"
-    if key == "target" and parent == "nodes":
+    if key == "target":
         return None if _is_operator(text) else f"the operator {_shorten(text)}"
     if key in ("in_spec", "out_spec"):
         return None if _is_plain_tree(text) else f"the tree {_shorten(text)}"

@@ -71,7 +71,10 @@ def _collect(
     rng = np.random.default_rng(SEED)
     readers: dict[str, list[Layer]] = {}
     for layer in band:
-        readers.setdefault(str(layer.input_value.name), []).append(layer)
+        if layer.observed_input is None:
+            moments[layer.name] = InputMoments.white(layer)
+        else:
+            readers.setdefault(str(layer.observed_input.name), []).append(layer)
 
     def visit(values: dict[str, npt.NDArray[Any]]) -> None:
         for name, value in values.items():

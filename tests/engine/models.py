@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnx_ir as ir
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
@@ -71,6 +72,11 @@ def save_model(model: onnx.ModelProto, folder: Path, name: str = "m.onnx") -> Pa
 def open_built(model: onnx.ModelProto, folder: Path, name: str = "m.onnx") -> Model:
     """Write the model, then open it with the engine."""
     return open_model(save_model(model, folder, name))
+
+
+def serialize(model: ir.Model) -> bytes:
+    """The model with all weights inside."""
+    return bytes(ir.to_proto(model).SerializeToString())
 
 
 def run_model(

@@ -20,7 +20,6 @@ from engine.data.dataset import Dataset
 from engine.errors import PlanError
 from engine.job_context import JobContext
 from engine.jobs.requests import ConvertRequest, ConvertResult
-from engine.model.observation import serialize
 from engine.model.opened import Model
 from engine.model.quantized_layers import quantize_layer
 from engine.numerics.packing import unpack
@@ -37,6 +36,7 @@ from tests.engine.models import (
     open_built,
     plan_for,
     run_model,
+    serialize,
     sqnr_db,
     write_dataset,
 )

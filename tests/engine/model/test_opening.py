@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engine.errors import ModelError
 from engine.model.opened import open_model
 from engine.model.opening import open_source
+from engine.numerics.schemes import Kernel
 from tests.engine.models import build_model, conv_chain, normal, open_built, save_model
 
 
@@ -167,7 +168,7 @@ def test_that_a_model_with_double_weights_only_is_refused(tmp_path: Path) -> Non
     assert "float32" in refusal(save_model(model, tmp_path))
 
 
-def test_that_weights_in_subgraphs_only_are_refused_with_the_reason(tmp_path: Path) -> None:
+def test_that_weights_in_bodies_are_layers_named_by_the_path_of_their_body(tmp_path: Path) -> None:
     inner = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["out"])],
         "inner",
@@ -186,7 +187,9 @@ def test_that_weights_in_subgraphs_only_are_refused_with_the_reason(tmp_path: Pa
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 8])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    assert "inside If or Loop bodies" in refusal(save_model(model, tmp_path))
+    summary = open_built(model, tmp_path).summary
+    assert [layer.name for layer in summary.layers] == ["If_0/else_branch/MatMul_0", "If_0/then_branch/MatMul_0"]
+    assert all(layer.kernels == (Kernel.FLOAT,) for layer in summary.layers)
 
 
 def test_that_opset_six_is_refused(tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ import onnx_ir as ir
 import pytest
 from onnx import helper
 
-from engine.model.observation import serialize
 from engine.model.preparation import name_nodes, prepare
-from tests.engine.models import Array, Shape, build_model, normal, run_model
+from tests.engine.models import Array, Shape, build_model, normal, run_model, serialize
 
 
 def norm_constants(channels: int) -> dict[str, Array]:

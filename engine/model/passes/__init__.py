@@ -1,0 +1,1 @@
+"""Graph passes, one change per file; every one leaves the function that the graph computes unchanged."""

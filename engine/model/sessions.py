@@ -1,0 +1,41 @@
+"""Sessions of models that exist in memory: prepared graphs, simulations, graphs with other outputs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+
+from engine.model.runtime import Session
+
+# Larger models go through a temporary folder, weights in a file of their own: that spares two copies
+# in memory and knows no 2 GB limit.
+IN_MEMORY_BYTES = 32 << 20
+
+
+def load_session(model: ir.Model, outputs: Sequence[str] = (), *, is_optimized: bool = True) -> Session:
+    """Load `model`; with `outputs`, its graph outputs are exactly these values of the main graph.
+
+    Raises:
+        ModelError: ONNX Runtime refuses it.
+    """
+    weight_bytes = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
+    if weight_bytes < IN_MEMORY_BYTES:
+        return Session(_set_outputs(ir.to_proto(model), outputs).SerializeToString(), is_optimized=is_optimized)
+    with tempfile.TemporaryDirectory(prefix="bitsmith-") as folder:
+        path = Path(folder) / "model.onnx"
+        ir.save(model, path, external_data="weights")
+        onnx.save(_set_outputs(onnx.load(str(path), load_external_data=False), outputs), str(path))
+        return Session(path, is_optimized=is_optimized)
+
+
+def _set_outputs(proto: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    if names:
+        typed = {output.name: output for output in proto.graph.output}
+        del proto.graph.output[:]
+        for name in names:
+            proto.graph.output.append(typed.get(name, onnx.ValueInfoProto(name=name)))
+    return proto
