@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-COMMANDS = ("inspect", "calibrate", "analyze", "allocate", "convert", "evaluate", "benchmark", "demo")
+COMMANDS = ("inspect", "calibrate", "analyze", "allocate", "convert", "evaluate", "benchmark", "probe", "demo")
 ENGINE_MODULES = {
     "numpy": "numpy",
     "scipy": "scipy",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnx import helper
+import pytest
+from onnx import TensorProto, helper
 
 from engine.placement import Placement, calibrated_tensors, place_layers
 from engine.summary import ModelSummary
-from tests.engine.models import build_model, conv_chain, normal, open_built
+from tests.engine.models import Array, build_model, conv_chain, normal, open_built
 
 
 def summarize(tmp_path: Path, nodes: list[onnx.NodeProto], weights: dict[str, tuple[int, ...]]) -> ModelSummary:
@@ -168,3 +170,83 @@ def test_that_a_gemm_before_a_relu_writes_integers_unless_the_relu_is_an_output(
     summary = open_built(build_model(nodes, {"x": ["N", 8]}, ["y"], constants), tmp_path).summary
     assert quantized(place_layers(summary, ["a"])) == {"x", "ar"}
     assert quantized(place_layers(summary, ["b"])) == {"ar"}
+
+
+MOVES: dict[str, tuple[dict[str, Array], list[str], dict[str, object]]] = {
+    "Resize": ({"sizes": np.array([1, 8, 12, 12])}, ["c", "", "", "sizes"], {"mode": "nearest"}),
+    "Gather": ({"order": np.arange(8)[::-1].copy()}, ["c", "order"], {"axis": 1}),
+    "Expand": ({"shape": np.array([1, 8, 6, 6])}, ["c", "shape"], {}),
+    "Tile": ({"repeats": np.array([1, 1, 2, 1])}, ["c", "repeats"], {}),
+}
+
+
+def chain_with(op: str, tmp_path: Path, **attributes: object) -> ModelSummary:
+    constants, inputs, given = MOVES[op]
+    nodes = [conv("a", "x", "c"), helper.make_node(op, inputs, ["m"], **{**given, **attributes}), conv("b", "m", "y")]
+    arrays = {"a.w": normal(8, 8, 3, 3), "b.w": normal(8, 8, 3, 3), **constants}
+    return open_built(build_model(nodes, {"x": [1, 8, 6, 6]}, ["y"], arrays), tmp_path).summary
+
+
+@pytest.mark.parametrize("op", MOVES)
+def test_that_operators_that_move_values_share_the_range_of_their_input(op: str, tmp_path: Path) -> None:
+    placement = place_layers(chain_with(op, tmp_path), ["a", "b"])
+    assert placement.range_source == {"c": "c", "m": "c", "x": "x", "y": "y"}
+    assert placement.integer_producers == {"c", "m", "y"}
+
+
+def test_that_a_resize_that_interpolates_has_a_range_of_its_own(tmp_path: Path) -> None:
+    placement = place_layers(chain_with("Resize", tmp_path, mode="linear"), ["a", "b"])
+    assert placement.range_source["m"] == "m"
+
+
+def test_that_an_embedding_moves_no_indices(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["e"], name="embedding"),
+        helper.make_node("MatMul", ["e", "w"], ["y"], name="head"),
+    ]
+    model = build_model(
+        nodes, {"ids": ["N"]}, ["y"], {"table": normal(10, 8), "w": normal(8, 6)}, dtypes={"ids": TensorProto.INT64}
+    )
+    assert quantized(place_layers(open_built(model, tmp_path).summary, ["head"])) == {"e"}
+
+
+def test_that_all_parts_of_a_split_share_the_range_of_the_whole(tmp_path: Path) -> None:
+    nodes = [
+        conv("a", "x", "c"),
+        helper.make_node("Split", ["c", "sizes"], ["one", "two"], axis=1),
+        conv("b", "one", "y"),
+        helper.make_node("Sigmoid", ["two"], ["z"]),
+    ]
+    constants = {"a.w": normal(8, 8, 3, 3), "b.w": normal(8, 4, 3, 3), "sizes": np.array([4, 4])}
+    summary = open_built(build_model(nodes, {"x": [1, 8, 6, 6]}, ["y", "z"], constants), tmp_path).summary
+    placement = place_layers(summary, ["a", "b"])
+    assert {placement.range_source[name] for name in ("c", "one", "two")} == {"c"}
+    assert {"c", "one", "two"} <= placement.integer_producers
+
+
+@pytest.mark.parametrize("op", ["Sigmoid", "LeakyRelu"])
+def test_that_a_function_with_an_integer_kernel_between_static_layers_writes_integers(op: str, tmp_path: Path) -> None:
+    nodes = [conv("a", "x", "c"), helper.make_node(op, ["c"], ["s"]), conv("b", "s", "y")]
+    placement = place_layers(summarize(tmp_path, nodes, {"a.w": W, "b.w": W}), ["a", "b"])
+    assert placement.integer_producers == {"c", "s", "y"}
+    assert placement.range_source["s"] == "s"
+
+
+def test_that_a_tensor_that_a_body_reads_is_not_absorbed_by_a_relu(tmp_path: Path) -> None:
+    def branch(name: str, op: str) -> onnx.GraphProto:
+        output = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 8, 4, 4])
+        return helper.make_graph([helper.make_node(op, ["c"], [name])], name, [], [output])
+
+    nodes = [
+        conv("a", "x", "c"),
+        helper.make_node("Relu", ["c"], ["y"]),
+        helper.make_node("If", ["is_on"], ["z"], then_branch=branch("t", "Abs"), else_branch=branch("e", "Neg")),
+    ]
+    model = build_model(
+        nodes,
+        {"x": ["N", 8, 6, 6], "is_on": []},
+        ["y", "z"],
+        {"a.w": normal(8, 8, 3, 3)},
+        dtypes={"is_on": TensorProto.BOOL},
+    )
+    assert place_layers(open_built(model, tmp_path).summary, ["a"]).integer_producers == {"c"}

@@ -199,3 +199,13 @@ def test_that_impossible_layer_plans_are_refused_with_the_reason(summary: ModelS
     assert "8-bit weights in groups" in str(refuse(head, 8, Kernel.DYNAMIC, PerGroup(32)))
     assert refuse(head, 4, Kernel.DYNAMIC, PerGroup(24), symmetric=False) is None
     assert refuse(first, 8, Kernel.FLOAT, PerGroup(5), symmetric=False) is None
+
+
+def test_that_a_reduced_range_survives_the_file_and_changes_the_digest(summary: ModelSummary, tmp_path: Path) -> None:
+    plan = build_plan(summary, 8, PlanDefaults(reduce_range=True))
+    assert all(choice.weights.reduce_range for choice in plan.layers.values())
+    path = tmp_path / "p.json"
+    path.write_text(format_plan(plan), encoding="utf-8")
+    assert load_plan(path) == plan
+    assert "reduce_range" not in format_plan(build_plan(summary, 8))
+    assert plan.digest != build_plan(summary, 8).digest

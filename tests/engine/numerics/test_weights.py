@@ -193,3 +193,26 @@ def test_that_impossible_schemes_are_refused() -> None:
         WeightScheme(3)
     with pytest.raises(PlanError, match="group size of 1 is too small"):
         PerGroup(1)
+
+
+@pytest.mark.parametrize("granularity", [PerTensor(), PerChannel(), PerGroup(16)], ids=str)
+@pytest.mark.parametrize("bits", [8, 4, 2])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_that_a_reduced_range_keeps_what_kernels_multiply_with_within_seven_bits(
+    bits: int, symmetric: bool, granularity: Granularity
+) -> None:
+    matrix = np.random.default_rng(5).standard_normal((12, 64)).astype(np.float32)
+    scheme = WeightScheme(bits, symmetric, granularity, reduce_range=True)
+    if bits == 8 and not symmetric:
+        codes = quantize_weight(matrix, scheme).codes
+        assert (codes.min(), codes.max()) >= (-64, 0)
+        assert codes.max() <= 63
+        return
+    progressive = isinstance(granularity, PerGroup) and bits < 8
+    weight = quantize_weight(matrix, scheme, progressive=progressive)
+    reach = 63 if bits == 8 or progressive else 127
+    assert np.abs(weight.integer_weight().astype(int)).max() <= reach
+    if bits == 8 and symmetric:
+        assert np.abs(weight.codes).max() == 63
+        step = np.repeat(weight.scale, weight.group_size, axis=1)[:, :64] if weight.groups > 1 else weight.scale
+        assert (np.abs(weight.dequantize() - matrix) <= step / 2 * 1.0001).all()
