@@ -27,7 +27,7 @@ from engine.sizes import predict_file_bytes
 
 # Beyond these, weights go to a file beside the model, and models are not held in memory for comparison.
 EXTERNAL_DATA_BYTES = 256_000_000
-IN_MEMORY_BYTES = 1_000_000_000
+IN_MEMORY_BYTES = 500_000_000
 DEGRADED_SQNR_DB = 10.0
 PREDICTION_TOLERANCE = 0.01
 

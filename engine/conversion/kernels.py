@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from engine.conversion.emission import (
-    Emitter,
-    emit_float_weight,
-    emit_integer_matrix,
-    emit_integer_weight,
-    emit_restore,
-)
-from engine.model.graph import attribute_float, replace_and_remove
+from engine.conversion.emission import Emitter, emit_float_weight, emit_integer_weight
+from engine.conversion.sharing import Share
+from engine.model.graph import replace_and_remove
 from engine.model.layers import RECURRENT_OPS, Layer
-from engine.model.layout import WeightLayout, channels_last
+from engine.model.layout import channels_last
 from engine.model.quantized_layers import quantize_layer, to_float16
 from engine.numerics.affine import TensorQuantization
 from engine.numerics.packing import pack
 from engine.numerics.schemes import Kernel
 from engine.numerics.weights import QuantizedWeight, code_range
 from engine.plan import LayerPlan
-from engine.sizes import is_progressive
 from engine.summary import LayerSummary
 
 MICROSOFT_DOMAIN = "com.microsoft"
@@ -54,7 +47,7 @@ class Rewriter:
     is_simulation: bool = False
     _dynamic_inputs: dict[str, ir.Node] = field(default_factory=dict)
     _shared: dict[tuple[object, ...], ir.Value] = field(default_factory=dict)
-    _recurrent: tuple[Layer, QuantizedWeight, _Share, Emitter] | None = None
+    _recurrent: tuple[Layer, QuantizedWeight, Share, Emitter] | None = None
 
     def rewrite(self, layer: Layer, summary: LayerSummary, choice: LayerPlan, index: int) -> None:
         """Replace the layer's weight, and its operator where the kernel is another one."""
@@ -71,7 +64,7 @@ class Rewriter:
             self._store_half(layer, summary, matrix, emit)
             return
         weight = quantize_layer(matrix, summary, choice)
-        share = _Share.of(layer, summary, choice, self._shared)
+        share = Share.of(layer, summary, choice, self._shared)
         if layer.op in RECURRENT_OPS and choice.kernel == Kernel.DYNAMIC and not self.is_simulation:
             self._dynamic_recurrent(layer, weight, share, emit)
         elif choice.kernel == Kernel.QLINEAR:
@@ -99,7 +92,7 @@ class Rewriter:
         if layer.op == "Gemm":
             layer.node.attributes["alpha"] = ir.AttrFloat32("alpha", 1.0)
 
-    def _replace_weight(self, layer: Layer, weight: QuantizedWeight, share: _Share, emit: Emitter) -> None:
+    def _replace_weight(self, layer: Layer, weight: QuantizedWeight, share: Share, emit: Emitter) -> None:
         if self.is_simulation:
             value = emit.constant("w", layer.layout.from_matrix(weight.dequantize()))
         else:
@@ -109,7 +102,7 @@ class Rewriter:
         self._set_weight(layer, value)
 
     def _store_half(self, layer: Layer, summary: LayerSummary, matrix: npt.NDArray[np.float32], emit: Emitter) -> None:
-        share = _Share.of(layer, summary, None, self._shared)
+        share = Share.of(layer, summary, None, self._shared)
 
         def store() -> ir.Value:
             half = emit.constant("w", layer.layout.from_matrix(to_float16(matrix, summary)))
@@ -117,7 +110,7 @@ class Rewriter:
 
         self._set_weight(layer, share.once(("half", layer.layout), store))
 
-    def _gather(self, layer: Layer, weight: QuantizedWeight, share: _Share, emit: Emitter) -> None:
+    def _gather(self, layer: Layer, weight: QuantizedWeight, share: Share, emit: Emitter) -> None:
         """Look up int8 rows, then scale them: the table is never dequantized as a whole."""
         indices = layer.node.inputs[1]
         table = share.integer_weight(emit, weight, layer.layout)
@@ -131,7 +124,7 @@ class Rewriter:
             row_scale = local.apply("Gather", [emit.constant("s", scale[:, None]), indices], "k")
         replace_and_remove(layer.graph, layer.node, local.apply("Mul", [wide, row_scale], "y"))
 
-    def _dynamic_recurrent(self, layer: Layer, weight: QuantizedWeight, share: _Share, emit: Emitter) -> None:
+    def _dynamic_recurrent(self, layer: Layer, weight: QuantizedWeight, share: Share, emit: Emitter) -> None:
         """ONNX Runtime quantizes both weights of an LSTM or none: W waits for R, which is the next layer."""
         if layer.part == "W":
             self._recurrent = (layer, weight, share, emit)
@@ -170,7 +163,7 @@ class Rewriter:
         self._replace_weight(waiting, weight, share, emit)
 
     def _qlinear(
-        self, layer: Layer, weight: QuantizedWeight, matrix: npt.NDArray[np.float32], share: _Share, emit: Emitter
+        self, layer: Layer, weight: QuantizedWeight, matrix: npt.NDArray[np.float32], share: Share, emit: Emitter
     ) -> None:
         quantization = self.inputs[str(layer.input_value.name)]
         bias = layer.bias
@@ -210,7 +203,7 @@ class Rewriter:
         position = 1 if layer.bias_node.inputs[0] is layer.node.outputs[0] else 0
         layer.bias_node.replace_input_with(position, value)
 
-    def _dynamic(self, layer: Layer, weight: QuantizedWeight, share: _Share, emit: Emitter) -> None:
+    def _dynamic(self, layer: Layer, weight: QuantizedWeight, share: Share, emit: Emitter) -> None:
         source = self._dynamic_input(layer, emit)
         if self.is_simulation:
             levels = emit.apply("DequantizeLinear", list(source.outputs), "x")
@@ -280,46 +273,6 @@ class Rewriter:
         graph = layer.graph
         replace_and_remove(graph, layer.bias_node, value)
         graph.remove(layer.node, safe=True)
-
-
-class _Share:
-    """What layers with the same weight and scheme have in common, so that it is stored once."""
-
-    def __init__(self, key: tuple[object, ...], known: dict[tuple[object, ...], ir.Value], *, is_shared: bool) -> None:
-        """`known` holds what is stored already, of the whole graph."""
-        self._key, self._known, self._is_shared = key, known, is_shared
-
-    def alone(self) -> _Share:
-        """The same for a weight that turned out to differ."""
-        return _Share(self._key, {}, is_shared=False)
-
-    @classmethod
-    def of(
-        cls,
-        layer: Layer,
-        summary: LayerSummary,
-        choice: LayerPlan | None,
-        known: dict[tuple[object, ...], ir.Value],
-    ) -> _Share:
-        """A choice of None stands for half precision."""
-        alpha = attribute_float(layer.node, "alpha", 1.0) if layer.op == "Gemm" else 1.0
-        progressive = choice is not None and is_progressive(summary, choice)
-        key = (summary.weight_name, alpha, choice.weights if choice else None, progressive)
-        return cls(key, known, is_shared=summary.shares_weight)
-
-    def once(self, form: tuple[object, ...], store: Callable[[], ir.Value]) -> ir.Value:
-        """The stored value of this form, made now if no layer has it yet."""
-        key = (*self._key, *form)
-        if key not in self._known:
-            self._known[key] = store()
-        return self._known[key]
-
-    def integer_weight(self, emit: Emitter, weight: QuantizedWeight, layout: WeightLayout) -> ir.Value:
-        """The int8 weight in the operator's layout; from one matrix where several layers take it."""
-        if not self._is_shared:
-            return emit_integer_weight(emit, weight, layout)
-        value = self.once(("int8",), lambda: emit_integer_matrix(emit, weight))
-        return emit_restore(emit, value, layout)
 
 
 def _recurrent_operands(layer: Layer, weight: QuantizedWeight, emit: Emitter) -> tuple[ir.Value, ir.Value, ir.Value]:
