@@ -51,7 +51,13 @@ class Spill:
         self._file.flush()
         length = self._file.tell() - offset
         return ir.ExternalTensor(
-            self._path.name, offset, length, tensor.dtype, shape=ir.Shape(tensor.shape.numpy()), name=name, base_dir=self._path.parent
+            self._path.name,
+            offset,
+            length,
+            tensor.dtype,
+            shape=ir.Shape(tensor.shape.numpy()),
+            name=name,
+            base_dir=self._path.parent,
         )
 
     def _copy(self, tensor: ir.ExternalTensor) -> None:

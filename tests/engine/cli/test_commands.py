@@ -121,6 +121,20 @@ def test_that_layer_overrides_win_and_the_saved_plan_gives_the_same_bytes(
     assert Path("a.onnx").read_bytes() == Path("b.onnx").read_bytes()
 
 
+def test_that_reduced_ranges_reach_the_file_through_plan_and_option(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path
+) -> None:
+    data = ("--data", sample_calibration_data, "--samples", 32)
+    shell.json("convert", sample_model, "--reduce-range", *data, "-o", "a.onnx", "--save-plan", "plan.json")
+    shell.json("convert", sample_model, "--plan", "plan.json", *data, "-o", "b.onnx")
+    assert Path("a.onnx").read_bytes() == Path("b.onnx").read_bytes()
+    codes = [
+        onnx.numpy_helper.to_array(item) for item in onnx.load("a.onnx").graph.initializer if item.name[-2:] == ".w"
+    ]
+    assert codes
+    assert max(int(np.abs(item.astype(int)).max()) for item in codes) == 63
+
+
 def test_that_a_conversion_is_evaluated_and_benchmarked(
     shell: Shell, sample_model: Path, sample_test_data: Path
 ) -> None:
