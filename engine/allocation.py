@@ -35,10 +35,11 @@ class Candidate:
 
 
 def allocate(request: AllocateRequest) -> AllocateResult:
-    """Choose bits for every unlocked layer so that the file weighs at most `size_ratio` of the source.
+    """Choose bits for every unlocked, measured layer so that the file weighs at most `size_ratio` of the source.
 
     With quantized activations the candidates are the measured integer widths, because a layer in 16 or
     32 bits would leave the integer kernels; with float activations they are all measured widths and 32.
+    A layer that was not measured (in the body of an If, say) keeps what the plan gives it, as if locked.
 
     Raises:
         BudgetError: the budget is below what the smallest plan needs; the text names the range.
@@ -50,7 +51,8 @@ def allocate(request: AllocateRequest) -> AllocateResult:
         raise PlanError(f"This sensitivity was measured on {request.sensitivity.model_name}. Analyse this model first.")
     if not 0 < request.size_ratio <= 1:
         raise BudgetError(f"A size ratio of {request.size_ratio} is out of range. Give a number between 0 and 1.")
-    free = [layer for layer in model.layers if not plan.layer(layer.name).is_locked]
+    measured = {name for name, row in request.sensitivity.rows.items() if row.sqnr_db}
+    free = [item for item in model.layers if item.name in measured and not plan.layer(item.name).is_locked]
     options = [_candidates(layer, plan, request.sensitivity) for layer in free]
     budget = int(request.size_ratio * model.file_bytes)
     fitted = _fit(model, plan, free, options, budget)
@@ -62,9 +64,8 @@ def allocate(request: AllocateRequest) -> AllocateResult:
 
 def _candidates(layer: LayerSummary, plan: Plan, sensitivity: Sensitivity) -> list[Candidate]:
     """The layer's choices, largest first, noise made monotone: fewer bytes never promise less noise."""
-    row = sensitivity.rows.get(layer.name)
-    widths = set(row.sqnr_db) if row else set()
-    if plan.defaults.activations == ActivationMode.FLOAT or not widths:
+    widths = set(sensitivity.rows[layer.name].sqnr_db)
+    if plan.defaults.activations == ActivationMode.FLOAT:
         widths |= {32}
     else:
         widths = {bits for bits in widths if bits <= 8} or {32}

@@ -35,12 +35,6 @@ class InputMoments:
         """Nothing seen yet."""
         return cls(layer, np.zeros(gram_shape(layer), np.float64))
 
-    @classmethod
-    def white(cls, layer: Layer) -> InputMoments:
-        """For inputs that nothing shows (in the body of an If): uncorrelated and of equal size."""
-        shape = gram_shape(layer)
-        return cls(layer, np.ones(shape) if len(shape) == 1 else np.broadcast_to(np.eye(shape[-1]), shape), 1)
-
     def update(self, values: npt.NDArray[Any], limit: int, rng: np.random.Generator) -> None:
         """Add at most `limit` positions of one batch of the layer's input."""
         if self.layer.op == "Gather":

@@ -31,7 +31,8 @@ def analyze_quick(
     """SQNR of each layer's output for each weight bit width, its input as in the float model.
 
     Every layer is tried in the scheme that the plan's defaults give those bits, so the codes measured
-    are the codes that conversion would pack. A `SensitivityRow` is handed out per layer.
+    are the codes that conversion would pack. A `SensitivityRow` is handed out per layer; it is empty
+    where nothing shows the layer's input (in the body of an If).
 
     Raises:
         DataError: the samples do not fit.
@@ -71,9 +72,7 @@ def _collect(
     rng = np.random.default_rng(SEED)
     readers: dict[str, list[Layer]] = {}
     for layer in band:
-        if layer.observed_input is None:
-            moments[layer.name] = InputMoments.white(layer)
-        else:
+        if layer.observed_input is not None:
             readers.setdefault(str(layer.observed_input.name), []).append(layer)
 
     def visit(values: dict[str, npt.NDArray[Any]]) -> None:
