@@ -7,11 +7,11 @@ import dataclasses
 import hashlib
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.cache_folder import cache_folder
 from engine.numerics.schemes import Kernel
 
 SCHEMA_VERSION = 1
@@ -70,7 +70,7 @@ def table_to_json(table: ProbeTable) -> dict[str, Any]:
 def table_path(cpu: str, runtime: str) -> Path:
     """Where the table of this processor and runtime is kept."""
     digest = hashlib.sha256(f"{SCHEMA_VERSION}\n{cpu}\n{runtime}".encode()).hexdigest()[:16]
-    return _cache_folder() / f"probe-{digest}.json"
+    return cache_folder() / f"probe-{digest}.json"
 
 
 def load_table(cpu: str, runtime: str) -> ProbeTable | None:
@@ -98,13 +98,3 @@ def save_table(table: ProbeTable) -> bool:
             temporary.unlink(missing_ok=True)
         return False
     return True
-
-
-def _cache_folder() -> Path:
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "bitsmith"

@@ -6,10 +6,10 @@ import contextlib
 import hashlib
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.cache_folder import cache_folder
 from engine.errors import OutputError
 from engine.job_context import JobContext
 from engine.pytorch.example_inputs import Shapes
@@ -20,15 +20,9 @@ KEPT = 12
 _VERSION = 1
 
 
-def cache_folder() -> Path:
-    """Where the platform keeps what can be made again; `XDG_CACHE_HOME` and `LOCALAPPDATA` are respected."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "bitsmith" / "imported"
+def import_folder() -> Path:
+    """Where converted models are kept."""
+    return cache_folder("imported")
 
 
 def find_imported(sha256: str, shapes: Shapes) -> Path | None:
@@ -36,7 +30,7 @@ def find_imported(sha256: str, shapes: Shapes) -> Path | None:
     if shapes:
         folders = [_folder(sha256, shapes)]
     else:
-        folders = sorted(cache_folder().glob(f"{sha256}-{_VERSION}-*"), key=_modified, reverse=True)
+        folders = sorted(import_folder().glob(f"{sha256}-{_VERSION}-*"), key=_modified, reverse=True)
     for folder in folders:
         if (folder / MODEL_NAME).is_file():
             os.utime(folder)
@@ -66,14 +60,14 @@ def new_import(sha256: str, shapes: Shapes, context: JobContext) -> Iterator[Pat
             os.replace(work, target)
         _prune(target)
     except OSError as error:
-        raise OutputError(f"Cannot write to {cache_folder()}: {error.strerror or error}. Free some space.") from error
+        raise OutputError(f"Cannot write to {import_folder()}: {error.strerror or error}. Free some space.") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
 def _folder(sha256: str, shapes: Shapes) -> Path:
     text = ";".join(f"{name}={','.join(map(str, shape))}" for name, shape in sorted(shapes))
-    return cache_folder() / f"{sha256}-{_VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return import_folder() / f"{sha256}-{_VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _modified(folder: Path) -> int:
@@ -84,7 +78,7 @@ def _modified(folder: Path) -> int:
 
 
 def _prune(newest: Path) -> None:
-    folders = sorted((item for item in cache_folder().iterdir() if item.name[0] != "."), key=_modified, reverse=True)
+    folders = sorted((item for item in import_folder().iterdir() if item.name[0] != "."), key=_modified, reverse=True)
     for folder in folders[KEPT:]:
         if folder != newest:
             shutil.rmtree(folder, ignore_errors=True)

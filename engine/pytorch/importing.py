@@ -15,7 +15,7 @@ from engine.job_context import JobContext
 from engine.pytorch.archive import ZIP_MAGIC, Archive, ArchiveKind, open_archive
 from engine.pytorch.consent import describe_danger, describe_other_consent
 from engine.pytorch.example_inputs import Shapes, read_traced_inputs
-from engine.pytorch.import_cache import MODEL_NAME, cache_folder, find_imported, new_import
+from engine.pytorch.import_cache import MODEL_NAME, find_imported, import_folder, new_import
 from engine.pytorch.inspection import inspect_archive
 from engine.pytorch.sanitizing import write_checked_copy
 from engine.pytorch.torch_conversion import (
@@ -73,7 +73,7 @@ def import_model(
             _convert(path, archive, work, input_shapes, is_trusted=bool(reasons))
     found = find_imported(sha256, input_shapes)
     if found is None:
-        raise OutputError(f"Cannot keep the converted model in {cache_folder()}. Check that folder.")
+        raise OutputError(f"Cannot keep the converted model in {import_folder()}. Check that folder.")
     return found
 
 
@@ -96,7 +96,7 @@ def _ensure_space(path: Path, archive: Archive, work: Path) -> None:
     needed, free = 2 * archive.stored_bytes, shutil.disk_usage(work).free
     if needed > free:
         raise OutputError(
-            f"Converting {path} needs {needed / 1e6:.0f} MB in {cache_folder()}, {free / 1e6:.0f} MB are free. "
+            f"Converting {path} needs {needed / 1e6:.0f} MB in {import_folder()}, {free / 1e6:.0f} MB are free. "
             "Free some space."
         )
 

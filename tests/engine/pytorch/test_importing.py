@@ -30,7 +30,7 @@ from engine.model.opened import open_model
 from engine.plan import build_plan
 from engine.pytorch.archive import ArchiveKind, open_archive
 from engine.pytorch.example_inputs import read_traced_inputs
-from engine.pytorch.import_cache import cache_folder
+from engine.pytorch.import_cache import import_folder
 from engine.pytorch.importing import hash_file
 from tests.conftest import ROOT
 from tests.engine.models import normal, run_model, sqnr_db
@@ -149,7 +149,7 @@ def test_that_an_import_is_done_once_and_leaves_only_the_model(
     first = open_model(path).source.onnx_path
     monkeypatch.setattr("engine.pytorch.importing._convert", None)
     assert open_model(path).source.onnx_path == first
-    folders = list(cache_folder().iterdir())
+    folders = list(import_folder().iterdir())
     assert all(not folder.name.startswith(".") for folder in folders)
     assert [file.name for file in first.parent.iterdir()] == ["model.onnx"]
 
