@@ -92,7 +92,7 @@ class StartPage(QWidget):
         return row
 
     def _build_drop_hint(self) -> QLabel:
-        hint = named(QLabel(self.tr("…or drop an .onnx file anywhere in this window")), "drop_hint")
+        hint = named(QLabel(self.tr("…or drop an .onnx or PyTorch (.pt2) file anywhere in this window")), "drop_hint")
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         hint.setMinimumHeight(DROP_HEIGHT)
         return hint

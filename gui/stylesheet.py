@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = Template("""
 * { font-size: 13px; }
+QDialogButtonBox, QMessageBox { dialogbuttonbox-buttons-have-icons: 0; messagebox-text-interaction-flags: 5; }
 QMainWindow, QDialog, QMessageBox { background: $window; }
 QToolTip { background: $panel; color: $text; border: 1px solid $line; padding: 4px 6px; }
 QMenuBar { background: $panel; color: $text; border-bottom: 1px solid $line; }

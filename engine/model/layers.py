@@ -295,7 +295,7 @@ def describe_layer(layer: Layer) -> str:
         return f"{layer.op} {kernel}{kind}{step}"
     if layer.op == "Gather":
         return f"Embedding {shape[0]}×{shape[1]}"
-    kind = {"W": " input", "R": " recurrence"}.get(layer.part, "")
+    kind = {"W": " input", "R": " hidden"}.get(layer.part, "")
     return f"{layer.op}{kind} {layer.layout.inputs}→{layer.layout.channels}"
 
 
