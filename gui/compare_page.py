@@ -8,6 +8,7 @@ import pyqtgraph as pg
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from engine.jobs.requests import DEGRADED_SQNR_DB
 from gui.naming import named
 from gui.result_table import Cell, ResultModel, TableColumn, Tone, build_result_view
 from gui.results import ResultEntry
@@ -21,7 +22,6 @@ SMALL_DROP = 0.5
 """Points of top-1 below which a loss is not marked."""
 SMALL_AGREEMENT = 95.0
 """Percentage of equal decisions below which a result is no longer called close."""
-DEGRADED_SQNR_DB = 10.0
 
 
 class ComparePage(QWidget):

@@ -17,7 +17,7 @@ from engine.conversion.verification import Verification, verify, verify_apart
 from engine.data.dataset import Dataset
 from engine.errors import OutputError
 from engine.job_context import JobContext, ensure_writable
-from engine.jobs.requests import ConvertRequest, ConvertResult, LayerOutcome
+from engine.jobs.requests import DEGRADED_SQNR_DB, ConvertRequest, ConvertResult, LayerOutcome
 from engine.model.opened import Model
 from engine.model.opening import external_tensors
 from engine.model.sessions import load_session
@@ -28,7 +28,6 @@ from engine.sizes import predict_file_bytes
 # Beyond these, weights go to a file beside the model, and models are not held in memory for comparison.
 EXTERNAL_DATA_BYTES = 256_000_000
 IN_MEMORY_BYTES = 500_000_000
-DEGRADED_SQNR_DB = 10.0
 PREDICTION_TOLERANCE = 0.01
 
 
@@ -142,6 +141,11 @@ def _warnings(
         warnings.append(
             f"The result is far from float: SQNR {found.sqnr_db:.1f} dB on {found.samples} samples. "
             "Give fragile layers more bits, then compare."
+        )
+    if not found.samples:
+        warnings.append(
+            "The result loads in ONNX Runtime but was not compared with float: the source is too large, or does not "
+            "run on drawn inputs. Compare it on data: bitsmith evaluate."
         )
     fallen = [layer.name for layer in layers if layer.kernel != Kernel.FLOAT and not layer.is_integer]
     if fallen:

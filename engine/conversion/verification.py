@@ -110,7 +110,7 @@ def verify_apart(written: Path, context: JobContext) -> Verification:
         reason = problem.strip().splitlines()[-1] if problem.strip() else f"exit code {child.returncode}"
         raise ConversionError(f"The converted model does not load: {reason}. Nothing was written.")
     answer = json.loads(output)
-    if not answer["is_finite"]:
+    if answer["is_finite"] is False:
         raise ConversionError("The converted model computes NaN or infinite values. Nothing was written.")
     return Verification(None, None, 0, frozenset(answer["integer_layers"]))
 

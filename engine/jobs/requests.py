@@ -16,6 +16,8 @@ from engine.summary import ModelSummary
 
 DEFAULT_CALIBRATION_SAMPLES = 128
 DEFAULT_EVALUATION_SAMPLES = 1000
+# Below this SQNR against float, in dB, a result is marked as degraded.
+DEGRADED_SQNR_DB = 10.0
 
 
 @dataclass(frozen=True)
