@@ -51,20 +51,20 @@ def allocate(request: AllocateRequest) -> AllocateResult:
         raise PlanError(f"This sensitivity was measured on {request.sensitivity.model_name}. Analyse this model first.")
     if not 0 < request.size_ratio <= 1:
         raise BudgetError(f"A size ratio of {request.size_ratio} is out of range. Give a number between 0 and 1.")
-    measured = {name for name, row in request.sensitivity.rows.items() if row.sqnr_db}
+    measured = {name for name, row in request.sensitivity.rows.items() if row.cells}
     free = [item for item in model.layers if item.name in measured and not plan.layer(item.name).is_locked]
     options = [_candidates(layer, plan, request.sensitivity) for layer in free]
     budget = int(request.size_ratio * model.file_bytes)
     fitted = _fit(model, plan, free, options, budget)
     result = dataclasses.replace(fitted, provenance=f"allocated for a size ratio of {request.size_ratio:g}")
-    cells = [request.sensitivity.sqnr_db(item.name, result.layer(item.name).weights.bits) for item in model.layers]
+    cells = [request.sensitivity.value(item.name, result.layer(item.name).weights.bits) for item in model.layers]
     predicted = predict_sqnr_db([cell for cell in cells if cell is not None])
     return AllocateResult(result, predict_file_bytes(model, result), predicted)
 
 
 def _candidates(layer: LayerSummary, plan: Plan, sensitivity: Sensitivity) -> list[Candidate]:
     """The layer's choices, largest first, noise made monotone: fewer bytes never promise less noise."""
-    widths = set(sensitivity.rows[layer.name].sqnr_db)
+    widths = set(sensitivity.rows[layer.name].cells)
     if plan.defaults.activations == ActivationMode.FLOAT:
         widths |= {32}
     else:
@@ -72,7 +72,7 @@ def _candidates(layer: LayerSummary, plan: Plan, sensitivity: Sensitivity) -> li
     found = []
     worst = 0.0
     for bits in sorted(widths, reverse=True):
-        sqnr = sensitivity.sqnr_db(layer.name, bits)
+        sqnr = sensitivity.value(layer.name, bits)
         worst = max(worst, noise_to_signal(sqnr) if sqnr is not None else 0.0)
         found.append(Candidate(bits, layer_bytes(layer, choose_layer_plan(layer, bits, plan.defaults)), worst))
     return found

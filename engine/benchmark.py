@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from engine.data.dataset import open_dataset
 from engine.errors import BitsmithError, DataError, ModelError
 from engine.job_context import JobContext
 from engine.jobs.requests import Benchmark, BenchmarkPoint, BenchmarkRequest, DataChoice
+from engine.machine import describe_cpu, describe_runtime
 from engine.memory_probe import measure_rss_bytes
 from engine.model.opening import external_tensors, resolve_onnx
 from engine.model.runtime import Session
@@ -38,14 +37,6 @@ _WARM_UP_RUNS = 3
 _WARM_UP_NS = 200_000_000
 _SLOW_RUN_NS = 50_000_000
 _LARGEST_PARSED_BYTES = 256 << 20
-_CPU_FEATURES = {
-    "AVX2": ("avx2",),
-    "AVX512-VNNI": ("avx512_vnni",),
-    "AVX-VNNI": ("avx_vnni",),
-    "AMX": ("amx_int8",),
-    "dot product": ("asimddp",),
-    "I8MM": ("i8mm",),
-}
 
 
 @dataclass
@@ -102,23 +93,8 @@ def benchmark(request: BenchmarkRequest, context: JobContext) -> Benchmark:
         threads=request.threads,
         batch=request.batch,
         cpu=describe_cpu(),
-        runtime=f"onnxruntime {version('onnxruntime')}",
+        runtime=describe_runtime(),
     )
-
-
-def describe_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name and the instruction sets that integer kernels depend on, in one line."""
-    try:
-        lines = cpuinfo.read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    entries: dict[str, str] = {}
-    for line in lines:
-        key, _, value = line.partition(":")
-        entries.setdefault(key.strip().lower(), value.strip())
-    flags = set((entries.get("flags") or entries.get("features") or "").split())
-    name = entries.get("model name") or platform.processor() or platform.machine()
-    return ", ".join([name, *(label for label, needed in _CPU_FEATURES.items() if flags.issuperset(needed))])
 
 
 def draw_feeds(inputs: tuple[TensorSpec, ...], batch: int) -> Feeds:

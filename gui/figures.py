@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.plan import Plan
-from engine.sensitivity.matrix import SensitivityRow, predict_sqnr_db
+from engine.sensitivity.matrix import Metric, SensitivityRow, predict_sqnr_db
 from engine.sizes import bits_per_weight, predict_file_bytes
 from engine.summary import ModelSummary
 
@@ -54,7 +54,8 @@ def _predict_sqnr(model: ModelSummary, plan: Plan, rows: Mapping[str, Sensitivit
         if bits == 32:
             continue
         row = rows.get(layer.name)
-        if row is None or bits not in row.sqnr_db:
+        value = row.value(bits, Metric.SQNR) if row else None
+        if value is None:
             return None
-        cells.append(row.sqnr_db[bits])
+        cells.append(value)
     return predict_sqnr_db(cells)

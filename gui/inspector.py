@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QScrollArea, QVBox
 
 from engine.numerics.schemes import WEIGHT_BITS, Granularity, Kernel, PerChannel, PerGroup, PerTensor, RangeMethod
 from engine.plan import LayerPlan
+from engine.sensitivity.matrix import Metric
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
 from gui.histogram_feed import HistogramFeed
@@ -201,7 +202,7 @@ class Inspector(QScrollArea):
         row = self._session.rows.get(layer.name)
         if bits == 32:
             return self.tr("nothing lost")
-        value = row.sqnr_db.get(bits) if row else None
+        value = row.value(bits, Metric.SQNR) if row else None
         return self.tr("not measured") if value is None else self.tr("{db} dB").format(db=format_db(value))
 
     def _plot_heading(self, bits: int) -> str:

@@ -97,7 +97,7 @@ def _describe(model: ModelSummary, sensitivity: Sensitivity, result: AllocateRes
     rows = []
     for layer in model.layers:
         choice = result.plan.layer(layer.name)
-        sqnr = format_db(sensitivity.sqnr_db(layer.name, choice.weights.bits))
+        sqnr = format_db(sensitivity.value(layer.name, choice.weights.bits))
         rows.append((layer.name, str(choice.weights.bits), choice.kernel, sqnr, "locked" if choice.is_locked else ""))
     table = Table(("layer", "bits", "kernel", "SQNR dB", ""), rows, left=frozenset({0, 2, 4}))
     ratio = result.predicted_bytes / model.file_bytes

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
 def _describe(sensitivity: Sensitivity, bits: tuple[int, ...], output: str) -> str:
     table = Table(
         ("layer", *(f"{width} bits" for width in bits)),
-        [(name, *(format_db(sensitivity.sqnr_db(name, width)) for width in bits)) for name in sensitivity.rows],
+        [(name, *(format_db(sensitivity.value(name, width)) for width in bits)) for name in sensitivity.rows],
     )
     return (
         f"SQNR of each layer's output in dB (higher is better), {sensitivity.samples} samples\n\n{table}\n\n"

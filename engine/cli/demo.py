@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -148,11 +149,11 @@ class _Story:
         request = AnalyzeRequest(str(self.sample.model), self.calibration_data, build_plan(model, 8))
         sensitivity = run_job(request, Sensitivity, self.context)
         self.write("sensitivity.json", json.dumps(sensitivity_to_json(sensitivity), indent=2) + "\n")
-        ranked = sorted(sensitivity.rows, key=lambda name: sensitivity.rows[name].sqnr_db[4])
+        ranked = sorted(sensitivity.rows, key=lambda name: sensitivity.value(name, 4) or math.inf)
         worst, best = ranked[0], ranked[-1]
         self.say(
-            f"Analyse    at 4 bits {worst} suffers most ({format_db(sensitivity.sqnr_db(worst, 4))} dB), "
-            f"{best} least ({format_db(sensitivity.sqnr_db(best, 4))} dB) → sensitivity.json"
+            f"Analyse    at 4 bits {worst} suffers most ({format_db(sensitivity.value(worst, 4))} dB), "
+            f"{best} least ({format_db(sensitivity.value(best, 4))} dB) → sensitivity.json"
         )
         return sensitivity
 

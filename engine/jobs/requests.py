@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from engine.numerics.schemes import CalibrationMethod
 from engine.plan import Plan
@@ -18,6 +19,14 @@ DEFAULT_CALIBRATION_SAMPLES = 128
 DEFAULT_EVALUATION_SAMPLES = 1000
 # Below this SQNR against float, in dB, a result is marked as degraded.
 DEGRADED_SQNR_DB = 10.0
+
+
+class AnalysisMethod(StrEnum):
+    """How sensitivity is measured: `quick` at each layer's own output, `loss` by gradients, `exact` end to end."""
+
+    QUICK = "quick"
+    LOSS = "loss"
+    EXACT = "exact"
 
 
 @dataclass(frozen=True)
@@ -131,13 +140,42 @@ class CalibrateResult:
 
 @dataclass(frozen=True)
 class AnalyzeRequest:
-    """Quick sensitivity → `Sensitivity`; a `SensitivityRow` arrives as a partial result per layer."""
+    """What every layer loses at every bit width → `Sensitivity`; a `SensitivityRow` arrives per finished layer.
+
+    Attributes:
+        is_racing: exact only: stop a cell as soon as its place is decided; figures get rougher, not ranks.
+        is_fresh: exact only: measure anew what an earlier, cancelled run has measured already.
+    """
 
     model: str
     data: DataChoice
     plan: Plan
     bits: tuple[int, ...] = (16, 8, 4, 2)
     samples: int = 64
+    method: AnalysisMethod = AnalysisMethod.QUICK
+    is_racing: bool = False
+    is_fresh: bool = False
+
+
+@dataclass(frozen=True)
+class ForecastRequest:
+    """How long an exact analysis would take, from a timed trial → `Forecast`."""
+
+    analysis: AnalyzeRequest
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Cost of an analysis.
+
+    Attributes:
+        seconds: of what is left to measure.
+        cells: to measure in all; `done_cells` of them were found from an earlier run.
+    """
+
+    seconds: float
+    cells: int
+    done_cells: int = 0
 
 
 @dataclass(frozen=True)
@@ -290,6 +328,7 @@ Request = (
     | WeightHistogramRequest
     | CalibrateRequest
     | AnalyzeRequest
+    | ForecastRequest
     | AllocateRequest
     | ConvertRequest
     | EvaluateRequest

@@ -1,4 +1,4 @@
-"""The layers × bits matrix of one metric, filled row by row; plain data with a JSON form."""
+"""The layers × bits matrix of one analysis, filled row by row; plain data with a JSON form."""
 
 from __future__ import annotations
 
@@ -6,12 +6,52 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from engine.errors import BitsmithError
+from engine.numerics.schemes import ActivationMode
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+
+class Metric(StrEnum):
+    """What a cell says about quantizing one layer and nothing else.
+
+    `SQNR` in dB: of the layer's own output (quick) or of the network's outputs (exact). The rest is
+    measured on the network's outputs: `KL` divergence from float in nats per prediction, `MSE`,
+    `COSINE` similarity, `TOP1_DROP` in percentage points (labels needed), and `LOSS`: the expected rise
+    of the loss in nats per prediction, from gradients.
+    """
+
+    SQNR = "sqnr_db"
+    KL = "kl"
+    LOSS = "loss"
+    MSE = "mse"
+    COSINE = "cosine"
+    TOP1_DROP = "top1_drop"
+
+
+# The metric by which layers are ranked when several were measured, the first that is there.
+RANKING = (Metric.KL, Metric.LOSS, Metric.SQNR, Metric.MSE, Metric.COSINE, Metric.TOP1_DROP)
+# Value of a cell that loses nothing.
+LOSSLESS = {Metric.SQNR: math.inf, Metric.COSINE: 1.0}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One layer in one form.
+
+    Attributes:
+        values: by metric.
+        errors: by metric, the standard error over samples, where the method gives one.
+        samples: how many samples it was measured on; fewer than the others where racing stopped early.
+    """
+
+    values: Mapping[Metric, float]
+    errors: Mapping[Metric, float] = field(default_factory=dict)
+    samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -20,19 +60,31 @@ class SensitivityRow:
 
     Attributes:
         layer: the layer's name.
-        sqnr_db: by bit width, SQNR of the layer's output when its weight has these bits, in dB;
-            infinite where nothing is lost. A bit width that is missing was not measured.
+        cells: by bit width of the weight. A bit width that is missing was not measured.
         stored_bytes: by bit width, what the weight takes in the file, scales included.
+        activations: by what happens to the layer's input, the weight in float.
     """
 
     layer: str
-    sqnr_db: Mapping[int, float]
+    cells: Mapping[int, Cell]
     stored_bytes: Mapping[int, int] = field(default_factory=dict)
+    activations: Mapping[ActivationMode, Cell] = field(default_factory=dict)
+
+    def value(self, bits: int, metric: Metric) -> float | None:
+        """One figure; None if it was not measured. 32 bits lose nothing."""
+        if bits == 32:
+            return LOSSLESS.get(metric, 0.0)
+        cell = self.cells.get(bits)
+        return None if cell is None else cell.values.get(metric)
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The matrix, with what it was measured on."""
+    """The matrix, with what it was measured on.
+
+    Attributes:
+        method: `quick`, `loss` or `exact`.
+    """
 
     model_sha256: str
     model_name: str
@@ -41,12 +93,37 @@ class Sensitivity:
     data_digest: str
     rows: Mapping[str, SensitivityRow]
 
-    def sqnr_db(self, layer: str, bits: int) -> float | None:
-        """One cell; None if it was not measured. 32 bits lose nothing."""
+    def value(self, layer: str, bits: int, metric: Metric = Metric.SQNR) -> float | None:
+        """One figure; None if it was not measured. 32 bits lose nothing."""
         if bits == 32:
-            return math.inf
+            return LOSSLESS.get(metric, 0.0)
         row = self.rows.get(layer)
-        return None if row is None else row.sqnr_db.get(bits)
+        return None if row is None else row.value(bits, metric)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What its cells hold, the metric to rank by first."""
+        return measured_metrics(self.rows)
+
+
+def measured_metrics(rows: Mapping[str, SensitivityRow]) -> tuple[Metric, ...]:
+    """What the cells hold, the metric to rank by first."""
+    found = {metric for row in rows.values() for cell in row.cells.values() for metric in cell.values}
+    return tuple(metric for metric in RANKING if metric in found)
+
+
+def damage(metric: Metric, value: float) -> float:
+    """A figure as a cost that is 0 for float and adds up over layers: noise-to-signal ratio, nats, points."""
+    if metric == Metric.SQNR:
+        return noise_to_signal(value)
+    return max(1.0 - value if metric == Metric.COSINE else value, 0.0)
+
+
+def undamage(metric: Metric, total: float) -> float:
+    """The figure that a sum of costs stands for; the inverse of `damage`."""
+    if metric == Metric.SQNR:
+        return math.inf if total <= 0 else -10.0 * math.log10(total)
+    return 1.0 - total if metric == Metric.COSINE else total
 
 
 def noise_to_signal(sqnr_db: float) -> float:
@@ -59,8 +136,7 @@ def predict_sqnr_db(sqnrs_db: list[float]) -> float:
 
     A prediction to rank plans by, not a measurement: noise-to-signal ratios add.
     """
-    noise = sum(noise_to_signal(value) for value in sqnrs_db)
-    return math.inf if noise == 0 else -10.0 * math.log10(noise)
+    return undamage(Metric.SQNR, sum(noise_to_signal(value) for value in sqnrs_db))
 
 
 def sensitivity_to_json(sensitivity: Sensitivity) -> dict[str, Any]:
@@ -69,38 +145,57 @@ def sensitivity_to_json(sensitivity: Sensitivity) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "model": {"name": sensitivity.model_name, "sha256": sensitivity.model_sha256},
         "method": sensitivity.method,
-        "metric": "sqnr_db",
+        "metrics": [str(metric) for metric in sensitivity.metrics],
         "samples": sensitivity.samples,
         "data_digest": sensitivity.data_digest,
         "layers": {
             name: {
-                str(bits): {
-                    "sqnr_db": round(value, 3) if math.isfinite(value) else None,
-                    "stored_bytes": row.stored_bytes.get(bits),
-                }
-                for bits, value in sorted(row.sqnr_db.items(), reverse=True)
+                str(bits): {**_cell_to_json(cell), "stored_bytes": row.stored_bytes.get(bits)}
+                for bits, cell in sorted(row.cells.items(), reverse=True)
             }
             for name, row in sensitivity.rows.items()
+        },
+        "activations": {
+            name: {str(mode): _cell_to_json(cell) for mode, cell in sorted(row.activations.items())}
+            for name, row in sensitivity.rows.items()
+            if row.activations
         },
     }
 
 
+def _cell_to_json(cell: Cell) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        str(metric): _figure(value) if math.isfinite(value) else None for metric, value in cell.values.items()
+    }
+    if cell.errors:
+        document["standard_errors"] = {str(metric): _figure(value) for metric, value in cell.errors.items()}
+    if cell.samples:
+        document["samples"] = cell.samples
+    return document
+
+
+def _figure(value: float) -> float:
+    """Six digits: more than any of the metrics means."""
+    return float(f"{value:.6g}")
+
+
 def load_sensitivity(path: Path) -> Sensitivity:
-    """Read a sensitivity file.
+    """Read a sensitivity file, of this version or of version 1, which held SQNR only.
 
     Raises:
         BitsmithError: missing, unreadable or malformed.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
+        activations = document.get("activations", {})
         rows = {
             name: SensitivityRow(
                 layer=name,
-                sqnr_db={
-                    int(bits): math.inf if cell["sqnr_db"] is None else float(cell["sqnr_db"])
-                    for bits, cell in cells.items()
-                },
+                cells={int(bits): _cell_from_json(cell) for bits, cell in cells.items()},
                 stored_bytes={int(bits): int(cell["stored_bytes"]) for bits, cell in cells.items()},
+                activations={
+                    ActivationMode(mode): _cell_from_json(cell) for mode, cell in activations.get(name, {}).items()
+                },
             )
             for name, cells in document["layers"].items()
         }
@@ -116,3 +211,13 @@ def load_sensitivity(path: Path) -> Sensitivity:
         raise BitsmithError(f"Cannot read the sensitivity file {path}: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BitsmithError(f"{path} is not a sensitivity file. Make one with: bitsmith analyze") from error
+
+
+def _cell_from_json(document: Mapping[str, Any]) -> Cell:
+    values = {
+        metric: LOSSLESS.get(metric, math.inf) if document[metric] is None else float(document[metric])
+        for metric in Metric
+        if metric in document
+    }
+    errors = {Metric(name): float(value) for name, value in document.get("standard_errors", {}).items()}
+    return Cell(values, errors, int(document.get("samples", 0)))

@@ -16,7 +16,7 @@ from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import Plan, choose_layer_plan
 from engine.sensitivity.gram import InputMoments, gram_bytes
-from engine.sensitivity.matrix import Sensitivity, SensitivityRow
+from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
 from engine.sizes import stored_weight_bytes
 
 # Moments of a band of layers are held at once; a model that needs more is passed over band by band.
@@ -92,10 +92,11 @@ def _measure_row(model: Model, moments: InputMoments, plan: Plan, bits: Sequence
     layer = moments.layer
     summary = model.summary.layer_by_name[layer.name]
     matrix = layer.matrix()
-    sqnr_db, stored = {}, {}
+    cells, stored = {}, {}
     for width in bits:
         choice = choose_layer_plan(summary, width, plan.defaults)
         stored[width] = stored_weight_bytes(summary, choice)
         if moments.rows:
-            sqnr_db[width] = moments.sqnr_db(matrix, fake_quantize_layer(matrix, summary, choice))
-    return SensitivityRow(layer.name, sqnr_db, stored)
+            sqnr_db = moments.sqnr_db(matrix, fake_quantize_layer(matrix, summary, choice))
+            cells[width] = Cell({Metric.SQNR: sqnr_db})
+    return SensitivityRow(layer.name, cells, stored)

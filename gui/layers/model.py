@@ -12,6 +12,7 @@ from PySide6.QtGui import QFont, QFontDatabase
 from typing_extensions import override
 
 from engine.plan import LayerPlan
+from engine.sensitivity.matrix import Metric
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
 from gui.plan_edits import describe_scheme
@@ -119,7 +120,7 @@ class LayersModel(QAbstractTableModel):
         if bits == 32:
             return math.inf
         row = self._session.rows.get(layer.name)
-        return row.sqnr_db.get(bits) if row else None
+        return row.value(bits, Metric.SQNR) if row else None
 
     def _display(self, layer: LayerSummary, column: Column) -> str:
         if column in BITS_OF_COLUMN:

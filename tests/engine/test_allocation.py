@@ -16,7 +16,7 @@ from engine.errors import BudgetError, PlanError
 from engine.jobs.requests import AllocateRequest
 from engine.numerics.schemes import ActivationMode, WeightScheme
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan
-from engine.sensitivity.matrix import Sensitivity, SensitivityRow, noise_to_signal, predict_sqnr_db
+from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow, noise_to_signal, predict_sqnr_db
 from engine.sizes import predict_file_bytes
 from engine.summary import ModelSummary
 from tests.engine.models import conv_chain, open_built
@@ -52,8 +52,12 @@ CELLS = {
 }
 
 
+def as_cells(figures: dict[int, float]) -> dict[int, Cell]:
+    return {bits: Cell({Metric.SQNR: value}) for bits, value in figures.items()}
+
+
 def sensitivity_of(summary: ModelSummary) -> Sensitivity:
-    rows = {name: SensitivityRow(name, cells) for name, cells in CELLS.items()}
+    rows = {name: SensitivityRow(name, as_cells(cells)) for name, cells in CELLS.items()}
     return Sensitivity(summary.sha256, "m.onnx", "quick", 10, "digest", rows)
 
 
@@ -139,8 +143,8 @@ def test_that_measurements_of_another_model_are_refused(summary: ModelSummary) -
 
 
 def test_that_a_layer_whose_measured_noise_falls_with_fewer_bits_gains_nothing_by_it(summary: ModelSummary) -> None:
-    rows = {name: SensitivityRow(name, dict(cells)) for name, cells in CELLS.items()}
-    rows["head"] = SensitivityRow("head", {8: 10.0, 4: 30.0, 2: 20.0})
+    rows = {name: SensitivityRow(name, as_cells(cells)) for name, cells in CELLS.items()}
+    rows["head"] = SensitivityRow("head", as_cells({8: 10.0, 4: 30.0, 2: 20.0}))
     sensitivity = dataclasses.replace(sensitivity_of(summary), rows=rows)
     found = allocate(AllocateRequest(summary, sensitivity, build_plan(summary, 8), 1.0))
     assert bits_of(found.plan, summary)[:2] == [8, 8]

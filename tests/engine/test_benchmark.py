@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from engine.benchmark import benchmark, describe_cpu, draw_feeds
+from engine.benchmark import benchmark, draw_feeds
 from engine.errors import DataError, JobCancelled
 from engine.job_context import CallbackContext, JobContext
 from engine.jobs.requests import BenchmarkPoint, BenchmarkRequest

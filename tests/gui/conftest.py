@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from engine.numerics.schemes import Kernel
-from engine.sensitivity.matrix import SensitivityRow
+from engine.sensitivity.matrix import Cell, Metric, SensitivityRow
 from engine.summary import LayerSummary, ModelSummary
 from gui.app import build_main_window
 from gui.main_window import MainWindow
@@ -149,5 +149,6 @@ def build_layer(number: int) -> LayerSummary:
 
 
 def build_row(name: str, four_bits_db: float = 20.0) -> SensitivityRow:
-    cells = {16: 72.0, 8: 44.0, 4: four_bits_db, 2: 6.0}
+    figures = {16: 72.0, 8: 44.0, 4: four_bits_db, 2: 6.0}
+    cells = {bits: Cell({Metric.SQNR: value}) for bits, value in figures.items()}
     return SensitivityRow(name, cells, dict.fromkeys(cells, 100))

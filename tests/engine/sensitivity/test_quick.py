@@ -16,9 +16,12 @@ from engine.errors import BitsmithError, JobCancelled
 from engine.job_context import CallbackContext, JobContext
 from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
+from engine.numerics.schemes import ActivationMode
 from engine.plan import build_plan, choose_layer_plan
 from engine.sensitivity import quick
 from engine.sensitivity.matrix import (
+    Cell,
+    Metric,
     Sensitivity,
     SensitivityRow,
     load_sensitivity,
@@ -127,7 +130,7 @@ def test_that_the_predicted_sqnr_is_the_measured_one(case: str, tmp_path: Path) 
         model, dataset, JobContext(), plan=build_plan(model.summary, 8), bits=BITS, samples=dataset.samples
     )
     for bits in BITS:
-        assert found.sqnr_db("layer", bits) == pytest.approx(measure(model, proto, feeds, bits), abs=0.01), bits
+        assert found.value("layer", bits) == pytest.approx(measure(model, proto, feeds, bits), abs=0.01), bits
 
 
 def analyze(tmp_path: Path, context: JobContext, samples: int = 10) -> Sensitivity:
@@ -143,7 +146,7 @@ def test_that_every_row_is_handed_out_in_order_and_more_bits_lose_less(tmp_path:
     assert rows == list(found.rows.values())
     assert list(found.rows) == ["first", "second", "head"]
     for row in found.rows.values():
-        values = [row.sqnr_db[bits] for bits in (16, 8, 4, 2)]
+        values = [row.cells[bits].values[Metric.SQNR] for bits in (16, 8, 4, 2)]
         assert values == sorted(values, reverse=True)
     assert found.samples == 10
 
@@ -162,7 +165,8 @@ def test_that_bands_of_layers_change_nothing(tmp_path: Path, monkeypatch: pytest
     whole = analyze(tmp_path, JobContext())
     monkeypatch.setattr(quick, "BAND_BYTES", 1)
     for name, row in analyze(tmp_path, JobContext()).rows.items():
-        assert row.sqnr_db == pytest.approx(whole.rows[name].sqnr_db)
+        for bits, cell in whole.rows[name].cells.items():
+            assert row.cells[bits].values == pytest.approx(cell.values)
 
 
 def test_that_sampled_positions_give_the_same_figures_every_time(
@@ -189,12 +193,22 @@ def test_that_cancel_keeps_the_rows_that_were_handed_out(tmp_path: Path) -> None
 def test_that_the_matrix_survives_its_file(tmp_path: Path) -> None:
     import json
 
-    rows = {"a": SensitivityRow("a", {8: 40.125, 4: math.inf}, {8: 10, 4: 5})}
+    rows = {
+        "a": SensitivityRow(
+            "a",
+            {
+                8: Cell({Metric.SQNR: 40.125, Metric.KL: 0.25}, {Metric.KL: 0.125}, 7),
+                4: Cell({Metric.SQNR: math.inf, Metric.COSINE: 0.5}),
+            },
+            {8: 10, 4: 5},
+            {ActivationMode.STATIC: Cell({Metric.SQNR: 30.0})},
+        )
+    }
     sensitivity = Sensitivity("0" * 64, "m.onnx", "quick", 7, "digest", rows)
     path = tmp_path / "s.json"
     path.write_text(json.dumps(sensitivity_to_json(sensitivity)))
     assert load_sensitivity(path) == sensitivity
-    assert (sensitivity.sqnr_db("a", 32), sensitivity.sqnr_db("a", 2), sensitivity.sqnr_db("b", 8)) == (
+    assert (sensitivity.value("a", 32), sensitivity.value("a", 2), sensitivity.value("b", 8)) == (
         math.inf,
         None,
         None,
@@ -235,10 +249,10 @@ def test_that_a_layer_whose_input_nothing_shows_is_not_measured(tmp_path: Path) 
     plan = build_plan(model.summary, 8)
     found = analyze_quick(model, dataset, JobContext(), plan=plan, bits=BITS, samples=ROWS)
     assert set(found.rows) == {"outer", "one", "two"}
-    assert set(found.rows["outer"].sqnr_db) == set(BITS)
-    assert not found.rows["one"].sqnr_db
-    assert not found.rows["two"].sqnr_db
-    assert found.sqnr_db("one", 4) is None
+    assert set(found.rows["outer"].cells) == set(BITS)
+    assert not found.rows["one"].cells
+    assert not found.rows["two"].cells
+    assert found.value("one", 4) is None
 
 
 @pytest.mark.parametrize("direction", ["forward", "bidirectional"])
@@ -252,6 +266,6 @@ def test_that_the_input_weight_of_an_lstm_is_measured_and_the_recurrent_one_is_n
     dataset = write_dataset(model, draw_samples(model.summary, ROWS), tmp_path / "d.npz")
     found = analyze_quick(model, dataset, JobContext(), plan=build_plan(model.summary, 8), bits=BITS, samples=ROWS)
     row = found.rows["net.W"]
-    assert 30 < row.sqnr_db[8] < 70
-    assert row.sqnr_db[8] > row.sqnr_db[4] > row.sqnr_db[2]
-    assert not found.rows["net.R"].sqnr_db  # no tensor of the graph shows the hidden state of every step
+    assert 30 < row.cells[8].values[Metric.SQNR] < 70
+    assert row.cells[8].values[Metric.SQNR] > row.cells[4].values[Metric.SQNR] > row.cells[2].values[Metric.SQNR]
+    assert not found.rows["net.R"].cells  # no tensor of the graph shows the hidden state of every step
