@@ -1,154 +1,480 @@
-"""Bits per layer for a size budget: a multiple-choice knapsack, solved by dynamic programming.
+"""Bits per layer for a budget: candidates per layer, an exact knapsack over them, a plan with reasons.
 
-Minimised is the sum of the layers' noise-to-signal ratios, which adds up to the predicted SQNR. Sizes
-are rounded up to buckets inside the table, so a plan never exceeds its budget; what rounding left
-over is spent afterwards on the upgrades that help most.
+Minimised is the sum of the layers' measured losses (`engine.prediction`). One limit on a resource, or one
+on the loss, is solved exactly (`engine.knapsack`); several limits at once by mixed-integer programming
+(HiGHS in SciPy) to a relative gap of 1e-4.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import Bounds, LinearConstraint, milp
 
+from engine import knapsack
 from engine.errors import BudgetError, PlanError
-from engine.jobs.requests import AllocateRequest, AllocateResult
+from engine.jobs.requests import AllocateRequest, AllocateResult, Budget, Front, FrontPoint, FrontRequest, Prediction
 from engine.numerics.schemes import ActivationMode
-from engine.plan import Plan, choose_layer_plan, ensure_plan_fits
-from engine.sensitivity.matrix import Sensitivity, noise_to_signal, predict_sqnr_db
-from engine.sizes import layer_bytes, predict_file_bytes
+from engine.plan import LayerPlan, Plan, choose_layer_plan, ensure_plan_fits
+from engine.prediction import layer_damage, loaded_bytes, predict_ram_bytes, predict_value
+from engine.sensitivity.matrix import Metric, Sensitivity, damage, undamage
+from engine.sizes import bits_per_weight, joint_bytes, predict_file_bytes, stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary
 
-BUCKETS = 8192
+MILP_GAP = 1e-4
+# Overheads that depend on the whole plan are known only afterwards; a plan that misses is solved for again.
+MAX_CORRECTIONS = 4
+REASON = "reason"
+Table = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """One way to store one layer."""
+class Decision:
+    """Layers that get the same bits: one, or several that share a weight.
 
-    bits: int
-    size_bytes: int
-    noise: float
+    Attributes:
+        choices: per candidate, the plan of every layer; most bits first.
+        losses: per candidate; fewer bits never promise less.
+    """
+
+    layers: tuple[LayerSummary, ...]
+    choices: tuple[tuple[LayerPlan, ...], ...]
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """One resource with a capacity.
+
+    Attributes:
+        cost: of one candidate: layers and their choices.
+        measure: of a whole plan, the same unit.
+        say: the achievable range in a sentence, from the least and the most.
+    """
+
+    capacity: float
+    cost: Callable[[Sequence[LayerSummary], Sequence[LayerPlan]], float]
+    measure: Callable[[Plan], float]
+    say: Callable[[float, float], str]
 
 
 def allocate(request: AllocateRequest) -> AllocateResult:
-    """Choose bits for every unlocked, measured layer so that the file weighs at most `size_ratio` of the source.
+    """Choose bits for every unlocked, measured layer, so that the plan loses least within the budget.
 
     With quantized activations the candidates are the measured integer widths, because a layer in 16 or
-    32 bits would leave the integer kernels; with float activations they are all measured widths and 32.
-    A layer that was not measured (in the body of an If, say) keeps what the plan gives it, as if locked.
+    32 bits would leave the integer kernels; where the budget limits the loss, those are candidates too.
+    With float activations they are all measured widths and 32. A layer that was not measured (in the body
+    of an If, say) keeps what the plan gives it, as if locked.
 
     Raises:
-        BudgetError: the budget is below what the smallest plan needs; the text names the range.
+        BudgetError: the budget is out of reach; the text names the achievable range.
         PlanError: the sensitivity belongs to another model.
     """
-    model, plan = request.model, request.plan
-    ensure_plan_fits(plan, model)
-    if request.sensitivity.model_sha256 != model.sha256:
-        raise PlanError(f"This sensitivity was measured on {request.sensitivity.model_name}. Analyse this model first.")
-    if not 0 < request.size_ratio <= 1:
-        raise BudgetError(f"A size ratio of {request.size_ratio} is out of range. Give a number between 0 and 1.")
-    measured = {name for name, row in request.sensitivity.rows.items() if row.cells}
-    free = [item for item in model.layers if item.name in measured and not plan.layer(item.name).is_locked]
-    options = [_candidates(layer, plan, request.sensitivity) for layer in free]
-    budget = int(request.size_ratio * model.file_bytes)
-    fitted = _fit(model, plan, free, options, budget)
-    result = dataclasses.replace(fitted, provenance=f"allocated for a size ratio of {request.size_ratio:g}")
-    cells = [request.sensitivity.value(item.name, result.layer(item.name).weights.bits) for item in model.layers]
-    predicted = predict_sqnr_db([cell for cell in cells if cell is not None])
-    return AllocateResult(result, predict_file_bytes(model, result), predicted)
+    problem = Problem.of(request, is_loss_limited=_loss_limit(request.budget) is not None)
+    limits = _read_limits(request.budget, request.model)
+    chosen = problem.solve(limits, _loss_limit(request.budget))
+    plan = problem.assemble(chosen)
+    explained = plan.with_layers(
+        {
+            layer.name: dataclasses.replace(choice, extra={**choice.extra, REASON: reason})
+            for decision, reason in zip(problem.decisions, problem.explain(chosen), strict=True)
+            for layer in decision.layers
+            for choice in [plan.layer(layer.name)]
+        }
+    )
+    result = dataclasses.replace(explained, provenance=f"allocated for {_describe_budget(request.budget)}")
+    return AllocateResult(result, problem.metric, predict(request.model, result, request.sensitivity, problem.metric))
 
 
-def _candidates(layer: LayerSummary, plan: Plan, sensitivity: Sensitivity) -> list[Candidate]:
-    """The layer's choices, largest first, noise made monotone: fewer bytes never promise less noise."""
-    widths = set(sensitivity.rows[layer.name].cells)
-    if plan.defaults.activations == ActivationMode.FLOAT:
-        widths |= {32}
-    else:
-        widths = {bits for bits in widths if bits <= 8} or {32}
-    found = []
+def find_front(request: FrontRequest) -> Front:
+    """The plans that nothing beats in both size and loss, over the same candidates as `allocate`.
+
+    Raises:
+        BudgetError: no layer is free.
+        PlanError: the sensitivity belongs to another model.
+    """
+    problem = Problem.of(request, is_loss_limited=False)
+    if not problem.decisions:
+        raise BudgetError("All layers are locked or not measured. Unlock some, or analyse the model.")
+    costs = problem.costs(joint_bytes)
+    rows = np.arange(len(costs))
+    found = knapsack.front(costs, problem.losses)
+    fixed_bytes = problem.overhead_bytes(costs)
+    fixed_loss = problem.fixed_loss()
+    tables = {
+        "file_bytes": fixed_bytes + costs[rows, found].sum(axis=1),
+        "loss": fixed_loss + problem.losses[rows, found].sum(axis=1),
+        "bits": problem.spread(problem.costs(_stored_bits), found, _stored_bits) / max(request.model.parameters, 1),
+        "ram": problem.spread(problem.costs(_ram_bytes), found, _ram_bytes),
+    }
+    points = tuple(
+        FrontPoint(
+            Prediction(round(size), bits, round(ram), undamage(problem.metric, loss)), problem.bits_of_layers(chosen)
+        )
+        for chosen, size, loss, bits, ram in zip(
+            found, tables["file_bytes"], tables["loss"], tables["bits"], tables["ram"], strict=True
+        )
+    )
+    return Front(problem.metric, points)
+
+
+def predict(model: ModelSummary, plan: Plan, sensitivity: Sensitivity, metric: Metric) -> Prediction:
+    """What a plan costs and loses."""
+    return Prediction(
+        file_bytes=predict_file_bytes(model, plan),
+        bits_per_weight=bits_per_weight(model, plan),
+        ram_bytes=predict_ram_bytes(model, plan),
+        value=predict_value(model, plan, sensitivity.rows, metric),
+    )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be decided, and everything that is fixed."""
+
+    model: ModelSummary
+    plan: Plan
+    sensitivity: Sensitivity
+    metric: Metric
+    decisions: tuple[Decision, ...]
+    losses: Table
+
+    @classmethod
+    def of(cls, request: AllocateRequest | FrontRequest, *, is_loss_limited: bool) -> Problem:
+        """Candidates of all free layers.
+
+        Raises:
+            BudgetError: a layer has no kernel that is allowed, or the metric was not measured.
+            PlanError: plan or sensitivity belong to another model.
+        """
+        model, plan, sensitivity = request.model, request.plan, request.sensitivity
+        ensure_plan_fits(plan, model)
+        if sensitivity.model_sha256 != model.sha256:
+            raise PlanError(f"This sensitivity was measured on {sensitivity.model_name}. Analyse this model first.")
+        metric = _choose_metric(request, sensitivity)
+        decisions = tuple(
+            _decide(group, request, metric, is_loss_limited=is_loss_limited)
+            for group in _group_tied(layer for layer in model.layers if _is_free(layer, plan, sensitivity, metric))
+        )
+        return cls(model, plan, sensitivity, metric, decisions, _pad([decision.losses for decision in decisions]))
+
+    def costs(self, cost: Callable[[Sequence[LayerSummary], Sequence[LayerPlan]], float]) -> Table:
+        """float64 [decisions, candidates], infinite where there are fewer."""
+        return _pad([[cost(item.layers, choices) for choices in item.choices] for item in self.decisions])
+
+    def assemble(self, chosen: npt.NDArray[np.int64]) -> Plan:
+        """The plan with these candidates."""
+        return self.plan.with_layers(
+            {
+                layer.name: choice
+                for decision, index in zip(self.decisions, chosen, strict=True)
+                for layer, choice in zip(decision.layers, decision.choices[index], strict=True)
+            }
+        )
+
+    def bits_of_layers(self, chosen: npt.NDArray[np.int64]) -> tuple[int, ...]:
+        """Bits of every layer of the model, in its order."""
+        bits = {layer.name: self.plan.layer(layer.name).weights.bits for layer in self.model.layers}
+        for decision, index in zip(self.decisions, chosen.tolist(), strict=True):
+            for layer, choice in zip(decision.layers, decision.choices[index], strict=True):
+                bits[layer.name] = choice.weights.bits
+        return tuple(bits[layer.name] for layer in self.model.layers)
+
+    def overhead_bytes(self, costs: Table) -> float:
+        """Bytes of the file beside what is decided, with the smallest candidates."""
+        if not len(costs):
+            return predict_file_bytes(self.model, self.plan)
+        return predict_file_bytes(self.model, self.assemble(costs.argmin(axis=1))) - knapsack.least_cost(costs)
+
+    def fixed_loss(self) -> float:
+        """Loss of the layers that are not free."""
+        free = {layer.name for decision in self.decisions for layer in decision.layers}
+        total = 0.0
+        for layer in self.model.layers:
+            row = self.sensitivity.rows.get(layer.name)
+            if layer.name not in free and row is not None:
+                total += layer_damage(row, self.plan.layer(layer.name), self.metric) or 0.0
+        return total
+
+    def spread(
+        self,
+        costs: Table,
+        found: npt.NDArray[np.int64],
+        cost: Callable[[Sequence[LayerSummary], Sequence[LayerPlan]], float],
+    ) -> Table:
+        """A resource of several solutions, the layers that are not free included; float64 [points]."""
+        free = {layer.name for decision in self.decisions for layer in decision.layers}
+        fixed = [layer for layer in self.model.layers if layer.name not in free]
+        own = cost(fixed, [self.plan.layer(layer.name) for layer in fixed])
+        decided: Table = costs[np.arange(len(costs)), found].sum(axis=1)
+        return own + decided
+
+    def solve(self, limits: Sequence[_Limit], loss_limit: float | None) -> npt.NDArray[np.int64]:
+        """The candidate of every decision.
+
+        Raises:
+            BudgetError: out of reach.
+        """
+        if loss_limit is not None and not limits:
+            return self._solve_for_loss(loss_limit)
+        capacities = [limit.capacity for limit in limits]
+        for _ in range(MAX_CORRECTIONS):
+            chosen = self._solve_once(limits, capacities)
+            plan = self.assemble(chosen)
+            excess = [limit.measure(plan) - limit.capacity for limit in limits]
+            if max(excess) <= 0:
+                break
+            capacities = [capacity - max(over, 0.0) for capacity, over in zip(capacities, excess, strict=True)]
+        else:
+            raise BudgetError(self._describe_range(limits))
+        if loss_limit is not None and self.fixed_loss() + self._loss(chosen) > loss_limit:
+            best = undamage(self.metric, self.fixed_loss() + self._loss(chosen))
+            raise BudgetError(
+                f"Within this budget the predicted {self.metric} is {best:.4g} at best. Allow more loss or more size."
+            )
+        return chosen
+
+    def _solve_once(self, limits: Sequence[_Limit], capacities: Sequence[float]) -> npt.NDArray[np.int64]:
+        tables = [self.costs(limit.cost) for limit in limits]
+        rooms = []
+        for limit, capacity, table in zip(limits, capacities, tables, strict=True):
+            least = self.assemble(table.argmin(axis=1) if len(table) else np.zeros(0, np.int64))
+            if limit.measure(least) > limit.capacity:
+                raise BudgetError(self._describe_range(limits))
+            rooms.append(capacity - (limit.measure(least) - knapsack.least_cost(table)))
+        if len(limits) == 1:
+            if knapsack.least_cost(tables[0]) > rooms[0]:
+                raise BudgetError(self._describe_range(limits))
+            return knapsack.solve(tables[0], self.losses, rooms[0])
+        return self._solve_mixed(tables, rooms, limits)
+
+    def _solve_mixed(
+        self, tables: Sequence[Table], rooms: Sequence[float], limits: Sequence[_Limit]
+    ) -> npt.NDArray[np.int64]:
+        """Several resources at once: one binary variable per candidate."""
+        is_there = np.isfinite(self.losses)
+        owner, candidate = np.nonzero(is_there)
+        one_each = np.zeros((len(self.losses), len(owner)))
+        one_each[owner, np.arange(len(owner))] = 1
+        usage = np.stack([table[is_there] for table in tables])
+        found = milp(
+            self.losses[is_there],
+            integrality=np.ones(len(owner)),
+            bounds=Bounds(0, 1),
+            constraints=[LinearConstraint(one_each, 1, 1), LinearConstraint(usage, -np.inf, rooms)],
+            options={"mip_rel_gap": MILP_GAP},
+        )
+        if found.x is None:
+            raise BudgetError(self._describe_range(limits))
+        taken = found.x > 0.5
+        chosen = np.zeros(len(self.losses), np.int64)
+        chosen[owner[taken]] = candidate[taken]
+        return chosen
+
+    def _solve_for_loss(self, loss_limit: float) -> npt.NDArray[np.int64]:
+        """The smallest file that loses no more."""
+        sizes = self.costs(joint_bytes)
+        room = loss_limit - self.fixed_loss()
+        if knapsack.least_cost(self.losses) > room:
+            least = undamage(self.metric, self.fixed_loss() + knapsack.least_cost(self.losses))
+            raise BudgetError(
+                f"A predicted {self.metric} of {undamage(self.metric, loss_limit):.4g} cannot be reached: with these "
+                f"layers free it is {least:.4g} at best. Allow more loss, or unlock layers."
+            )
+        return knapsack.solve(self.losses, sizes, room)
+
+    def _loss(self, chosen: npt.NDArray[np.int64]) -> float:
+        return float(self.losses[np.arange(len(chosen)), chosen].sum())
+
+    def _describe_range(self, limits: Sequence[_Limit]) -> str:
+        """What each limit could be with these layers free."""
+        parts = []
+        for limit in limits:
+            table = self.costs(limit.cost)
+            ends = [np.where(np.isfinite(table), sign * table, np.inf).argmin(axis=1) for sign in (1, -1)]
+            least, most = (limit.measure(self.assemble(end)) for end in ends)
+            parts.append(limit.say(least, most))
+        together = " All limits together leave no plan." if len(limits) > 1 else ""
+        return " ".join(parts) + together
+
+    def explain(self, chosen: npt.NDArray[np.int64]) -> list[str]:
+        """Per decision, why it got its bits: what the next lower and the next higher candidate would do."""
+        sizes = self.costs(joint_bytes)
+        total = self.fixed_loss() + self._loss(chosen)
+        return [
+            _explain(decision, int(index), sizes[row], total)
+            for row, (decision, index) in enumerate(zip(self.decisions, chosen, strict=True))
+        ]
+
+
+def _explain(decision: Decision, index: int, sizes: Table, total: float) -> str:
+    bits = [choices[0].weights.bits for choices in decision.choices]
+    own = decision.losses[index]
+    share = own / total if total > 0 else 0.0
+    parts = [f"{bits[index]} bits: {share:.1%} of the plan's predicted loss"]
+    if len(bits) == 1:
+        parts.append("nothing else is allowed")
+    if index + 1 < len(bits):
+        rise = (decision.losses[index + 1] - own) / total if total > 0 else 0.0
+        saved = _kilobytes(sizes[index] - sizes[index + 1])
+        parts.append(f"{bits[index + 1]} bits would save {saved} and add {rise:.1%}")
+    if index > 0:
+        fall = (own - decision.losses[index - 1]) / total if total > 0 else 0.0
+        cost = _kilobytes(sizes[index - 1] - sizes[index])
+        parts.append(f"{bits[index - 1]} bits would take {cost} more and remove {fall:.1%}")
+    return "; ".join(parts) + "."
+
+
+def _kilobytes(size: float) -> str:
+    return f"{size / 1e6:.2f} MB" if abs(size) >= 1e6 else f"{size / 1e3:.1f} kB"
+
+
+def _choose_metric(request: AllocateRequest | FrontRequest, sensitivity: Sensitivity) -> Metric:
+    measured = sensitivity.metrics
+    if not measured:
+        raise BudgetError("No layer has been measured. Analyse the model first.")
+    wanted = request.metric
+    if isinstance(request, AllocateRequest) and request.budget.min_sqnr_db is not None:
+        wanted = Metric.SQNR
+    if wanted is None:
+        return measured[0]
+    if wanted not in measured:
+        raise BudgetError(f"The sensitivity holds no {wanted}. It holds: {', '.join(measured)}.")
+    return wanted
+
+
+def _is_free(layer: LayerSummary, plan: Plan, sensitivity: Sensitivity, metric: Metric) -> bool:
+    row = sensitivity.rows.get(layer.name)
+    is_measured = row is not None and any(metric in cell.values for cell in row.cells.values())
+    return is_measured and not plan.layer(layer.name).is_locked
+
+
+def _group_tied(layers: Iterable[LayerSummary]) -> list[tuple[LayerSummary, ...]]:
+    """Layers that share a weight share their bits."""
+    groups: dict[str, list[LayerSummary]] = {}
+    for layer in layers:
+        groups.setdefault(f"weight {layer.weight_name}" if layer.shares_weight else layer.name, []).append(layer)
+    return [tuple(group) for group in groups.values()]
+
+
+def _decide(
+    layers: tuple[LayerSummary, ...], request: AllocateRequest | FrontRequest, metric: Metric, *, is_loss_limited: bool
+) -> Decision:
+    """The layers' candidates, most bits first."""
+    plan = request.plan
+    rows = [request.sensitivity.rows[layer.name] for layer in layers]
+    measured = [{bits for bits, cell in row.cells.items() if metric in cell.values} for row in rows]
+    widths = set.intersection(*measured) | {32}
+    is_float_offered = plan.defaults.activations == ActivationMode.FLOAT or is_loss_limited
+    if not is_float_offered and any(bits <= 8 for bits in widths):
+        widths = {bits for bits in widths if bits <= 8}
+    found: list[tuple[tuple[LayerPlan, ...], float]] = []
     worst = 0.0
     for bits in sorted(widths, reverse=True):
-        sqnr = sensitivity.value(layer.name, bits)
-        worst = max(worst, noise_to_signal(sqnr) if sqnr is not None else 0.0)
-        found.append(Candidate(bits, layer_bytes(layer, choose_layer_plan(layer, bits, plan.defaults)), worst))
-    return found
+        choices = tuple(choose_layer_plan(layer, bits, plan.defaults) for layer in layers)
+        if any(choice.kernel in request.forbidden_kernels for choice in choices):
+            continue
+        own = sum(layer_damage(row, choice, metric) or 0.0 for row, choice in zip(rows, choices, strict=True))
+        worst = max(worst, own)
+        found.append((choices, worst))
+    if not found:
+        forbidden = ", ".join(sorted(request.forbidden_kernels))
+        raise BudgetError(f"{layers[0].title} has no kernel left: {forbidden} may not be used. Allow one or lock it.")
+    return Decision(layers, tuple(choices for choices, _ in found), tuple(loss for _, loss in found))
 
 
-def _fit(
-    model: ModelSummary, plan: Plan, free: list[LayerSummary], options: list[list[Candidate]], budget: int
-) -> Plan:
-    def assemble(chosen: list[int]) -> Plan:
-        bits = [choices[index].bits for choices, index in zip(options, chosen, strict=True)]
-        return plan.with_layers(
-            {item.name: choose_layer_plan(item, width, plan.defaults) for item, width in zip(free, bits, strict=True)}
-        )
-
-    def overhead(chosen: list[int]) -> int:
-        own = sum(choices[index].size_bytes for choices, index in zip(options, chosen, strict=True))
-        return predict_file_bytes(model, assemble(chosen)) - own
-
-    smallest = [int(np.argmin([item.size_bytes for item in choices])) for choices in options]
-    least = predict_file_bytes(model, assemble(smallest))
-    if least > budget:
-        largest = predict_file_bytes(model, assemble([0] * len(options)))
-        reachable = math.ceil(1000 * least / model.file_bytes) / 1000
-        raise BudgetError(
-            f"A size ratio of {budget / model.file_bytes:.3f} cannot be reached: with these layers free the file can "
-            f"be {reachable:.3f} to {largest / model.file_bytes:.3f} of the source."
-        )
-    capacity = budget - overhead(smallest)
-    return assemble(_spend_rest(options, choose_cheapest_noise(options, capacity), capacity))
+def _pad(rows: Sequence[Sequence[float]]) -> Table:
+    width = max((len(row) for row in rows), default=0)
+    table = np.full((len(rows), width), np.inf)
+    for index, row in enumerate(rows):
+        table[index, : len(row)] = row
+    return table
 
 
-def choose_cheapest_noise(options: list[list[Candidate]], capacity: int) -> list[int]:
-    """Index of the chosen candidate per layer: least total noise within `capacity` bytes.
+def _stored_bits(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> float:
+    return 8 * sum(stored_weight_bytes(layer, choice) for layer, choice in zip(layers, choices, strict=True))
 
-    Exact for sizes rounded up to capacity / 8192; the smallest candidates are known to fit.
+
+def _ram_bytes(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> float:
+    return sum(loaded_bytes(layer, choice) for layer, choice in zip(layers, choices, strict=True))
+
+
+def _loss_limit(budget: Budget) -> float | None:
+    """The most that the plan may lose, as `damage`; None without such a limit."""
+    if budget.min_sqnr_db is not None:
+        return damage(Metric.SQNR, budget.min_sqnr_db)
+    return budget.max_loss
+
+
+def _read_limits(budget: Budget, model: ModelSummary) -> list[_Limit]:
+    """The limits on resources.
+
+    Raises:
+        BudgetError: a value is out of range, or there is no limit at all.
     """
-    base = sum(min(item.size_bytes for item in choices) for choices in options)
-    room = capacity - base
-    bucket = max(1.0, room / BUCKETS)
-    columns = int(room / bucket) + 1
-    best: npt.NDArray[np.float64] = np.zeros(columns)
-    decisions: list[npt.NDArray[np.int8]] = []
-    for choices in options:
-        smallest = min(item.size_bytes for item in choices)
-        table = np.full((len(choices), columns), np.inf)
-        for index, item in enumerate(choices):
-            shift = int(np.ceil((item.size_bytes - smallest) / bucket))
-            if shift < columns:
-                table[index, shift:] = best[: columns - shift] + item.noise
-        decision = np.argmin(table, axis=0).astype(np.int8)
-        best = table[decision, np.arange(columns)]
-        decisions.append(decision)
-    chosen = []
-    column = columns - 1
-    for choices, decision in zip(reversed(options), reversed(decisions), strict=True):
-        index = int(decision[column])
-        smallest = min(item.size_bytes for item in choices)
-        column -= int(np.ceil((choices[index].size_bytes - smallest) / bucket))
-        chosen.append(index)
-    return chosen[::-1]
+    for name in ("size_ratio", "latency_ratio"):
+        value = getattr(budget, name)
+        if value is not None and not 0 < value <= 1:
+            raise BudgetError(f"A {name.replace('_', ' ')} of {value} is out of range. Give a number between 0 and 1.")
+    limits = []
+    size = budget.file_bytes
+    if budget.size_ratio is not None:
+        size = min(int(budget.size_ratio * model.file_bytes), size or model.file_bytes)
+    if size is not None:
+        limits.append(_size_limit(size, model))
+    if budget.bits_per_weight is not None:
+        limits.append(_bits_limit(budget.bits_per_weight, model))
+    if budget.ram_bytes is not None:
+        limits.append(_ram_limit(budget.ram_bytes, model))
+    if not limits and _loss_limit(budget) is None:
+        raise BudgetError("The budget says no limit. Give a size, bits per weight, a loss, a latency or memory.")
+    return limits
 
 
-def _spend_rest(options: list[list[Candidate]], chosen: list[int], capacity: int) -> list[int]:
-    """Upgrade while it fits, best noise per byte first."""
-    result = list(chosen)
-    left = capacity - sum(choices[index].size_bytes for choices, index in zip(options, result, strict=True))
-    while True:
-        upgrades = [
-            ((now.noise - item.noise) / max(item.size_bytes - now.size_bytes, 1), position, index)
-            for position, choices in enumerate(options)
-            for now in [choices[result[position]]]
-            for index, item in enumerate(choices)
-            if item.noise < now.noise and item.size_bytes - now.size_bytes <= left
-        ]
-        if not upgrades:
-            return result
-        _, position, index = max(upgrades)
-        left -= options[position][index].size_bytes - options[position][result[position]].size_bytes
-        result[position] = index
+def _size_limit(size: int, model: ModelSummary) -> _Limit:
+    def say(least: float, most: float) -> str:
+        reachable = math.ceil(1000 * least / model.file_bytes) / 1000
+        return (
+            f"A size ratio of {size / model.file_bytes:.3f} cannot be reached: with these layers free the file can be "
+            f"{reachable:.3f} to {most / model.file_bytes:.3f} of the source."
+        )
+
+    return _Limit(size, joint_bytes, lambda plan: predict_file_bytes(model, plan), say)
+
+
+def _bits_limit(bits: float, model: ModelSummary) -> _Limit:
+    def say(least: float, most: float) -> str:
+        reachable = math.ceil(100 * least / max(model.parameters, 1)) / 100
+        return (
+            f"{bits:g} bits per weight cannot be reached: with these layers free they can be "
+            f"{reachable:.2f} to {most / max(model.parameters, 1):.2f}, scales included."
+        )
+
+    def measure(plan: Plan) -> float:
+        return bits_per_weight(model, plan) * model.parameters
+
+    return _Limit(bits * model.parameters, _stored_bits, measure, say)
+
+
+def _ram_limit(size: int, model: ModelSummary) -> _Limit:
+    def say(least: float, most: float) -> str:
+        return (
+            f"Weights in {_kilobytes(size)} of memory cannot be reached: with these layers free they take "
+            f"{_kilobytes(least)} to {_kilobytes(most)}."
+        )
+
+    return _Limit(size, _ram_bytes, lambda plan: predict_ram_bytes(model, plan), say)
+
+
+def _describe_budget(budget: Budget) -> str:
+    said = {
+        field.name.replace("_", " "): value
+        for field in dataclasses.fields(budget)
+        if (value := getattr(budget, field.name)) is not None
+    }
+    return ", ".join(f"{name} {value:g}" for name, value in said.items())

@@ -6,6 +6,8 @@ below, which the conversion tests hold to within 1 % of real files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.numerics.packing import packed_bytes
 from engine.numerics.schemes import Kernel, PerGroup, PerTensor
 from engine.placement import place
@@ -67,16 +69,21 @@ def bits_per_weight(model: ModelSummary, plan: Plan) -> float:
 
 def predict_file_bytes(model: ModelSummary, plan: Plan) -> int:
     """Size of the converted file."""
-    layers = sum(layer_bytes(layer, plan.layer(layer.name)) for layer in model.layers)
-    return model.fixed_bytes + layers - _shared_bytes(model, plan) + _activation_bytes(model, plan) + METADATA_BYTES
+    layers = joint_bytes(model.layers, [plan.layer(layer.name) for layer in model.layers])
+    return model.fixed_bytes + layers + _activation_bytes(model, plan) + METADATA_BYTES
 
 
-def _shared_bytes(model: ModelSummary, plan: Plan) -> int:
+def joint_bytes(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> int:
+    """What these layers add to the file together: a weight that they share in one form is stored once."""
+    own = sum(layer_bytes(layer, choice) for layer, choice in zip(layers, choices, strict=True))
+    return own - _shared_bytes(layers, choices)
+
+
+def _shared_bytes(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> int:
     """What layers save by sharing a weight that they take in the same form."""
     seen: set[tuple[object, ...]] = set()
     saved = 0
-    for layer in model.layers:
-        choice = plan.layer(layer.name)
+    for layer, choice in zip(layers, choices, strict=True):
         form = _stored_form(layer, choice) if layer.shares_weight else None
         if form is None:
             continue
@@ -150,11 +157,14 @@ def _float_bias(layer: LayerSummary) -> int:
 def _integer_chain_bytes(layer: LayerSummary, choice: LayerPlan, *, to_float: bool = False) -> int:
     """From the packed codes to the operator's weight."""
     scheme, rank = choice.weights, len(layer.weight_shape)
-    is_grouped = isinstance(scheme.granularity, PerGroup)
+    granularity = scheme.granularity
+    is_grouped = isinstance(granularity, PerGroup)
+    if to_float and isinstance(granularity, PerGroup):  # channels of one group each are stored per channel
+        is_grouped = layer.inputs_per_channel > granularity.group_size
     total = _constant(3 if is_grouped else rank)
     if scheme.bits < 8 or to_float:
         total += _node("Cast", 1, INT_ATTRIBUTE)
-    spread = _spread_bytes(layer, choice)
+    spread = _spread_bytes(layer, choice) if is_grouped else 0
     if not scheme.symmetric:
         total += _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE) + _node("Sub", 2) + spread
     if is_grouped or to_float:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.plan import Plan
-from engine.sensitivity.matrix import Metric, SensitivityRow, predict_sqnr_db
+from engine.prediction import predict_value
+from engine.sensitivity.matrix import Metric, SensitivityRow
 from engine.sizes import bits_per_weight, predict_file_bytes
 from engine.summary import ModelSummary
 
@@ -36,7 +37,7 @@ def compute_figures(model: ModelSummary, plan: Plan, rows: Mapping[str, Sensitiv
         float_bytes=model.file_bytes,
         ratio=model.file_bytes / max(predicted, 1),
         bits_per_weight=bits_per_weight(model, plan),
-        sqnr_db=_predict_sqnr(model, plan, rows),
+        sqnr_db=predict_value(model, plan, rows, Metric.SQNR),
     )
 
 
@@ -44,18 +45,4 @@ def update_sqnr(
     figures: LiveFigures, model: ModelSummary, plan: Plan, rows: Mapping[str, SensitivityRow]
 ) -> LiveFigures:
     """The same sizes with another prediction, after cells were measured."""
-    return dataclasses.replace(figures, sqnr_db=_predict_sqnr(model, plan, rows))
-
-
-def _predict_sqnr(model: ModelSummary, plan: Plan, rows: Mapping[str, SensitivityRow]) -> float | None:
-    cells: list[float] = []
-    for layer in model.layers:
-        bits = plan.layer(layer.name).weights.bits
-        if bits == 32:
-            continue
-        row = rows.get(layer.name)
-        value = row.value(bits, Metric.SQNR) if row else None
-        if value is None:
-            return None
-        cells.append(value)
-    return predict_sqnr_db(cells)
+    return dataclasses.replace(figures, sqnr_db=predict_value(model, plan, rows, Metric.SQNR))

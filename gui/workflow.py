@@ -15,6 +15,7 @@ from engine.jobs.requests import (
     Benchmark,
     BenchmarkPoint,
     BenchmarkRequest,
+    Budget,
     ConvertRequest,
     ConvertResult,
     DataChoice,
@@ -152,7 +153,7 @@ class Workflow(QObject):
             text = self.tr("auto-assign {percent} % of the size").format(percent=round(size_ratio * 100))
             session.change_plan(result.plan, text)
 
-        request = AllocateRequest(session.model, sensitivity, session.plan, size_ratio)
+        request = AllocateRequest(session.model, sensitivity, session.plan, Budget(size_ratio=size_ratio))
         self._run(request, self.tr("Auto-assign"), allocated)
 
     def assign_uniform(self, bits: int) -> None:
@@ -201,10 +202,11 @@ class Workflow(QObject):
         data = session.evaluation_data
         if session.model is None or data is None:
             return
-        if not session.pending_results:
+        pending = [entry for entry in session.pending_results if not entry.is_packed]
+        if not pending:
             self.compared.emit()
             return
-        entry = session.pending_results[0]
+        entry = pending[0]
 
         def evaluated(evaluation: Evaluation) -> None:
             session.set_evaluation(entry.converted.output, evaluation)
@@ -218,7 +220,8 @@ class Workflow(QObject):
         session = self._session
         if session.model is None:
             return
-        models = (session.model.path, *(entry.converted.output for entry in session.results))
+        results = [entry.converted.output for entry in session.results if not entry.is_packed]
+        models = (session.model.path, *results)
         data = session.evaluation_data or (session.data.calibration if session.data else None)
 
         def point_ready(payload: object) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engine.cli.command import Answer, Command, Table, UsageError, format_bytes, format_db
+from engine.cli.command import (
+    METRIC_HEADERS,
+    Answer,
+    Command,
+    Table,
+    UsageError,
+    format_bytes,
+    format_metric,
+)
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
     SCHEME_OPTIONS,
@@ -19,9 +27,10 @@ from engine.cli.options import (
     read_scheme,
 )
 from engine.job_context import ensure_writable
-from engine.jobs.requests import AllocateRequest, AllocateResult
+from engine.jobs.requests import AllocateRequest, AllocateResult, Budget
+from engine.numerics.schemes import Kernel
 from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan, select_layers
-from engine.sensitivity.matrix import Sensitivity, load_sensitivity
+from engine.sensitivity.matrix import Metric, Sensitivity, load_sensitivity
 from engine.summary import ModelSummary
 
 
@@ -29,13 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Model, sensitivity, budget, locks, output."""
     add_model(parser)
     parser.add_argument("--sensitivity", metavar="S.json", required=True, help="what analyze wrote")
-    parser.add_argument(
-        "--size-ratio",
-        type=_ratio,
-        required=True,
-        metavar="R",
-        help="size of the result over that of the float file, such as 0.2",
-    )
+    _add_budget(parser)
     parser.add_argument("--plan", metavar="P.json", help="start from this plan: locked layers keep their bits")
     parser.add_argument(
         "--lock",
@@ -49,29 +52,85 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(parser, "P.json", "the plan")
 
 
+def _add_budget(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("budget (one or more)")
+    group.add_argument(
+        "--size-ratio", type=_ratio, metavar="R", help="size of the result over that of the float file, such as 0.2"
+    )
+    group.add_argument("--size-mb", type=_positive, metavar="MB", help="size of the result in millions of bytes")
+    group.add_argument(
+        "--bits-per-weight", type=_positive, metavar="B", help="stored bits per weight on average, scales included"
+    )
+    group.add_argument("--ram-mb", type=_positive, metavar="MB", help="weights in memory, in millions of bytes")
+    group.add_argument("--min-sqnr", type=float, metavar="DB", help="lowest predicted SQNR: the smallest file wins")
+    group.add_argument(
+        "--max-loss", type=_positive, metavar="L", help="highest predicted loss, in the unit of --metric: smallest file"
+    )
+    group.add_argument(
+        "--max-drop", type=_positive, metavar="P", help="highest predicted drop of top-1 in points: smallest file"
+    )
+    parser.add_argument(
+        "--metric", type=Metric, choices=list(Metric), help="what is to lose least (default: what the file ranks by)"
+    )
+    parser.add_argument(
+        "--forbid",
+        action="append",
+        default=[],
+        type=Kernel,
+        choices=list(Kernel),
+        help="a kernel that no free layer may get; repeatable",
+    )
+
+
+def _read_budget(arguments: argparse.Namespace) -> Budget:
+    if arguments.max_drop is not None and (arguments.max_loss is not None or arguments.metric):
+        raise UsageError("--max-drop is a --max-loss of --metric top1_drop; give one or the other.")
+    budget = Budget(
+        size_ratio=arguments.size_ratio,
+        file_bytes=_bytes(arguments.size_mb),
+        bits_per_weight=arguments.bits_per_weight,
+        min_sqnr_db=arguments.min_sqnr,
+        max_loss=arguments.max_loss if arguments.max_drop is None else arguments.max_drop,
+        ram_bytes=_bytes(arguments.ram_mb),
+    )
+    if budget == Budget():
+        raise UsageError("Give a budget, such as --size-ratio 0.2 or --min-sqnr 25.")
+    return budget
+
+
+def _bytes(megabytes: float | None) -> int | None:
+    return None if megabytes is None else int(megabytes * 1e6)
+
+
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Choose bits within the budget."""
     output = Path(arguments.output)
     ensure_not_source(output, arguments.model, arguments.sensitivity)
     ensure_writable(output)
+    budget = _read_budget(arguments)
     sensitivity = load_sensitivity(Path(arguments.sensitivity))
     model = run_job(open_request(arguments), ModelSummary, context)
     plan = _read_base(arguments, model)
-    request = AllocateRequest(model, sensitivity, plan, arguments.size_ratio)
+    metric = Metric.TOP1_DROP if arguments.max_drop is not None else arguments.metric
+    request = AllocateRequest(model, sensitivity, plan, budget, metric, frozenset(arguments.forbid))
     result = run_job(request, AllocateResult, context)
     with context.output(output) as temporary:
         temporary.write_text(format_plan(result.plan), encoding="utf-8")
     document = {
         "output": arguments.output,
-        "predicted_bytes": result.predicted_bytes,
-        "size_ratio": result.predicted_bytes / model.file_bytes,
-        "predicted_sqnr_db": result.predicted_sqnr_db,
+        "predicted_bytes": result.predicted.file_bytes,
+        "size_ratio": result.predicted.file_bytes / model.file_bytes,
+        "bits_per_weight": result.predicted.bits_per_weight,
+        "ram_bytes": result.predicted.ram_bytes,
+        "metric": result.metric,
+        f"predicted_{result.metric}": result.predicted.value,
         "layers": [
             {
                 "name": layer.name,
                 "bits": result.plan.layer(layer.name).weights.bits,
                 "kernel": result.plan.layer(layer.name).kernel,
                 "locked": result.plan.layer(layer.name).is_locked,
+                "reason": result.plan.layer(layer.name).extra.get("reason"),
             }
             for layer in model.layers
         ],
@@ -97,14 +156,27 @@ def _describe(model: ModelSummary, sensitivity: Sensitivity, result: AllocateRes
     rows = []
     for layer in model.layers:
         choice = result.plan.layer(layer.name)
-        sqnr = format_db(sensitivity.value(layer.name, choice.weights.bits))
-        rows.append((layer.name, str(choice.weights.bits), choice.kernel, sqnr, "locked" if choice.is_locked else ""))
-    table = Table(("layer", "bits", "kernel", "SQNR dB", ""), rows, left=frozenset({0, 2, 4}))
-    ratio = result.predicted_bytes / model.file_bytes
+        value = format_metric(result.metric, sensitivity.value(layer.name, choice.weights.bits, result.metric))
+        why = "locked" if choice.is_locked else str(choice.extra.get("reason", "not measured: kept"))
+        rows.append((layer.name, str(choice.weights.bits), choice.kernel, value, why))
+    table = Table(("layer", "bits", "kernel", METRIC_HEADERS[result.metric], "why"), rows, left=frozenset({0, 2, 4}))
+    predicted = result.predicted
+    ratio = predicted.file_bytes / model.file_bytes
     return (
-        f"{table}\n\nPredicted: {format_bytes(result.predicted_bytes)}, {ratio:.1%} of the float file, "
-        f"SQNR {format_db(result.predicted_sqnr_db)} dB\nWritten to {output}"
+        f"{table}\n\nPredicted: {format_bytes(predicted.file_bytes)}, {ratio:.1%} of the float file, "
+        f"{predicted.bits_per_weight:.2f} bits per weight, "
+        f"{METRIC_HEADERS[result.metric]} {format_metric(result.metric, predicted.value)}\nWritten to {output}"
     )
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
 
 
 def _ratio(text: str) -> float:
@@ -119,8 +191,9 @@ def _ratio(text: str) -> float:
 
 ALLOCATE = Command(
     name="allocate",
-    summary="choose bits per layer for a size budget",
-    description="Give every layer the bits that lose least within a size budget, and write the plan for convert.",
+    summary="choose bits per layer for a budget",
+    description="Give every layer the bits that lose least within a budget of size, memory or bits per weight, or the "
+    "smallest file within a budget of loss, and write the plan for convert. Every layer says why it got its bits.",
     example="bitsmith allocate net.onnx --sensitivity sensitivity.json --size-ratio 0.2 --lock 'head.*' -o plan.json",
     add_arguments=add_arguments,
     run=run,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.cli.job import ConsoleContext
+from engine.sensitivity.matrix import Metric
 
 JsonObject = dict[str, Any]
 
@@ -84,6 +85,23 @@ def format_db(value: float | None) -> str:
     if value is None:
         return "–"
     return "∞" if math.isinf(value) else f"{value:.1f}"
+
+
+METRIC_HEADERS = {
+    Metric.SQNR: "SQNR dB",
+    Metric.KL: "KL nats",
+    Metric.LOSS: "loss nats",
+    Metric.MSE: "MSE",
+    Metric.COSINE: "cosine",
+    Metric.TOP1_DROP: "top-1 drop",
+}
+
+
+def format_metric(metric: Metric, value: float | None) -> str:
+    """A cell of the layers × bits matrix: dB to one decimal, the rest to three digits."""
+    if metric == Metric.SQNR or value is None:
+        return format_db(value)
+    return f"{value:.6f}" if metric == Metric.COSINE else f"{value:.3g}"
 
 
 def format_shape(shape: Sequence[int | str]) -> str:

@@ -25,6 +25,7 @@ from engine.jobs.requests import (
     AnalyzeRequest,
     Benchmark,
     BenchmarkRequest,
+    Budget,
     CalibrateRequest,
     CalibrateResult,
     ConvertRequest,
@@ -161,7 +162,7 @@ class _Story:
         """A plan half-way between 8 and 4 bits in size."""
         middle = sum(predict_file_bytes(model, plan) for plan in plans.values()) / len(plans)
         ratio = middle / model.file_bytes
-        request = AllocateRequest(model, sensitivity, plans["int8"], ratio)
+        request = AllocateRequest(model, sensitivity, plans["int8"], Budget(size_ratio=ratio))
         result = run_job(request, AllocateResult, self.context)
         bits = Counter(result.plan.layer(layer.name).weights.bits for layer in model.layers)
         spread = ", ".join(f"{count} × {width} bits" for width, count in sorted(bits.items(), reverse=True))

@@ -6,11 +6,12 @@ import dataclasses
 from functools import lru_cache
 from pathlib import Path
 
-from engine.allocation import allocate
+from engine.allocation import allocate, find_front
 from engine.benchmark import benchmark
 from engine.calibration.calibration import Calibration, ensure_calibration_fits, load_calibration, write_calibration
 from engine.calibration.collection import calibrate
 from engine.conversion.convert import convert, ensure_output_allowed
+from engine.conversion.manifest import ensure_plan_kept
 from engine.data.dataset import Dataset, describe_dataset, open_dataset
 from engine.errors import CalibrationError
 from engine.evaluation import evaluate
@@ -28,6 +29,8 @@ from engine.jobs.requests import (
     DataRequest,
     DataSummary,
     EvaluateRequest,
+    Front,
+    FrontRequest,
     OpenRequest,
     WeightHistogram,
     WeightHistogramRequest,
@@ -126,10 +129,16 @@ def run_allocate(request: AllocateRequest, context: JobContext) -> AllocateResul
     return allocate(request)
 
 
+def run_front(request: FrontRequest, context: JobContext) -> Front:
+    """Find what no plan beats."""
+    return find_front(request)
+
+
 def run_convert(request: ConvertRequest, context: JobContext) -> ConvertResult:
     """Convert, verify and write a model."""
     model = open_cached(request.model)
     ensure_output_allowed(Path(request.output), model.path)
+    ensure_plan_kept(Path(request.output), request.plan)
     if is_packed_path(request.output):
         from engine.pytorch.packed_file import write_packed
 
@@ -168,6 +177,7 @@ _OPERATIONS = {
     CalibrateRequest: run_calibrate,
     AnalyzeRequest: run_analyze,
     AllocateRequest: run_allocate,
+    FrontRequest: run_front,
     ConvertRequest: run_convert,
     EvaluateRequest: evaluate,
     BenchmarkRequest: benchmark,

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from engine.numerics.schemes import CalibrationMethod
+from engine.numerics.schemes import CalibrationMethod, Kernel
 from engine.plan import Plan
-from engine.sensitivity.matrix import Sensitivity
+from engine.sensitivity.matrix import Metric, Sensitivity
 from engine.summary import ModelSummary
 
 DEFAULT_CALIBRATION_SAMPLES = 128
@@ -179,22 +179,109 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What a plan may cost; at least one limit.
+
+    Attributes:
+        size_ratio: file / float file, 0…1.
+        file_bytes: of the file.
+        bits_per_weight: all stored bits of all layers, scales included, per weight.
+        min_sqnr_db: the predicted SQNR must not fall below this.
+        max_loss: the predicted metric must not be worse than float by more, in the metric's unit.
+        latency_ratio: predicted latency / float's, 0…1; needs measured latencies.
+        latency_ms: predicted latency; needs measured latencies.
+        ram_bytes: weights in memory while the model runs.
+    """
+
+    size_ratio: float | None = None
+    file_bytes: int | None = None
+    bits_per_weight: float | None = None
+    min_sqnr_db: float | None = None
+    max_loss: float | None = None
+    latency_ratio: float | None = None
+    latency_ms: float | None = None
+    ram_bytes: int | None = None
+
+
+@dataclass(frozen=True)
 class AllocateRequest:
-    """Choose bits per layer for a size ratio (result / float file, 0…1) → `AllocateResult`."""
+    """Choose bits per layer for a budget → `AllocateResult`.
+
+    Attributes:
+        metric: what is to lose least; by default what the sensitivity ranks by.
+        forbidden_kernels: never chosen for a free layer.
+    """
 
     model: ModelSummary
     sensitivity: Sensitivity
     plan: Plan
-    size_ratio: float
+    budget: Budget
+    metric: Metric | None = None
+    forbidden_kernels: frozenset[Kernel] = frozenset()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a plan is predicted to cost and to lose.
+
+    Attributes:
+        value: of the metric; None while a layer that loses something has not been measured.
+        latency_ms: None without measured latencies.
+    """
+
+    file_bytes: int
+    bits_per_weight: float
+    ram_bytes: int
+    value: float | None
+    latency_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class AllocateResult:
-    """A plan within the budget; locked layers kept what they had."""
+    """A plan within the budget; locked layers kept what they had.
+
+    Every free layer's `LayerPlan.extra["reason"]` says in a sentence why it got its bits.
+    """
 
     plan: Plan
-    predicted_bytes: int
-    predicted_sqnr_db: float
+    metric: Metric
+    predicted: Prediction
+
+
+@dataclass(frozen=True)
+class FrontRequest:
+    """Every plan that nothing beats in both cost and loss → `Front`; the fields are those of `AllocateRequest`.
+
+    Attributes:
+        is_latency: trade loss against latency instead of file size.
+    """
+
+    model: ModelSummary
+    sensitivity: Sensitivity
+    plan: Plan
+    metric: Metric | None = None
+    forbidden_kernels: frozenset[Kernel] = frozenset()
+    is_latency: bool = False
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One plan of the front.
+
+    Attributes:
+        bits: of every layer of the model, in its order.
+    """
+
+    predicted: Prediction
+    bits: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Front:
+    """The front, smallest file (or fastest plan) first."""
+
+    metric: Metric
+    points: tuple[FrontPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -234,6 +321,9 @@ class ConvertResult:
             without data.
         kernel_sqnr_db: of the written model against the engine's own simulation of the plan.
         is_degraded: the result is far from float; `warnings` says it with the figure.
+        bits_per_weight: all stored bits of all layers, scales included.
+        opset: of the written file; None for packed PyTorch.
+        is_portable: whether standard ONNX operators suffice; None for packed PyTorch.
     """
 
     output: str
@@ -246,6 +336,9 @@ class ConvertResult:
     layers: tuple[LayerOutcome, ...]
     warnings: tuple[str, ...] = ()
     is_degraded: bool = False
+    bits_per_weight: float = 0.0
+    opset: int | None = None
+    is_portable: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -330,6 +423,7 @@ Request = (
     | AnalyzeRequest
     | ForecastRequest
     | AllocateRequest
+    | FrontRequest
     | ConvertRequest
     | EvaluateRequest
     | BenchmarkRequest

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 import engine
+from engine.conversion.manifest import Origin, ensure_plan_kept, write_records
 from engine.errors import ConversionError, ModelError
 from engine.job_context import JobContext
 from engine.jobs.requests import ConvertRequest, ConvertResult, LayerOutcome
@@ -48,6 +49,7 @@ def write_packed(model: Model, request: ConvertRequest, context: JobContext) -> 
     """
     plan, output = request.plan, Path(request.output)
     ensure_plan_fits(plan, model.summary)
+    ensure_plan_kept(output, plan)
     tensors: Tensors = {}
     entries: list[JsonObject] = []
     for index, (layer, summary) in enumerate(zip(model.layers, model.summary.layers, strict=True)):
@@ -56,26 +58,30 @@ def write_packed(model: Model, request: ConvertRequest, context: JobContext) -> 
         tensors.update({f"{summary.name}.{part}": np.ascontiguousarray(value) for part, value in parts.items()})
         entries.append(entry)
     metadata = {"format": "pt", "bitsmith": json.dumps(_document(model, plan, entries), sort_keys=True)}
-    payload = sum(_layer_bytes(layer, plan.layer(layer.name)) for layer in model.summary.layers)
-    predicted = payload + _header_bytes(tensors, metadata)
+    payload = sum(_weight_bytes(layer, plan.layer(layer.name)) for layer in model.summary.layers)
+    biases = sum(4 * layer.bias_elements for layer in model.summary.layers)
+    predicted = payload + biases + _header_bytes(tensors, metadata)
     with context.output(output, expected_bytes=predicted) as temporary:
         context.report(len(entries), len(entries), f"Writing {output.name}")
         save_file(tensors, temporary, metadata=metadata)
         _verify(temporary, tensors)
-        file_bytes = temporary.stat().st_size
-    return ConvertResult(
-        output=request.output,
-        file_bytes=file_bytes,
-        predicted_bytes=predicted,
-        source_bytes=model.source.file_bytes,
-        sqnr_db=None,
-        kernel_sqnr_db=None,
-        verified_samples=0,
-        layers=tuple(
-            LayerOutcome(entry["name"], entry["bits"], str(Kernel.FLOAT), is_integer=False) for entry in entries
-        ),
-        warnings=tuple(_warnings(plan, entries)),
-    )
+        result = ConvertResult(
+            output=request.output,
+            file_bytes=temporary.stat().st_size,
+            predicted_bytes=predicted,
+            source_bytes=model.source.file_bytes,
+            sqnr_db=None,
+            kernel_sqnr_db=None,
+            verified_samples=0,
+            layers=tuple(
+                LayerOutcome(entry["name"], entry["bits"], str(Kernel.FLOAT), is_integer=False) for entry in entries
+            ),
+            warnings=tuple(_warnings(plan, entries)),
+            bits_per_weight=8 * payload / max(model.summary.parameters, 1),
+        )
+        origin = Origin(model.path.name, model.source.sha256, model.source.file_bytes, plan)
+        write_records(temporary, output, origin, result, context)
+    return result
 
 
 def read_packed_document(path: Path) -> JsonObject:
@@ -104,14 +110,14 @@ def _header_bytes(names: Iterable[str], metadata: Mapping[str, str]) -> int:
     return len(json.dumps(metadata)) + sum(len(json.dumps(name)) + _TENSOR_ENTRY_BYTES for name in names)
 
 
-def _layer_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+def _weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    """Codes, scales and zero points."""
     scheme = choice.weights
-    bias = 4 * layer.bias_elements
     if not scheme.is_integer:
-        return layer.parameters * scheme.bits // 8 + bias
+        return layer.parameters * scheme.bits // 8
     count = scale_count(layer, choice)
     scales = count + 4 * layer.channels if is_progressive(layer, choice) else 4 * count
-    return packed_bytes(layer.parameters, scheme.bits) + scales + (0 if scheme.symmetric else count) + bias
+    return packed_bytes(layer.parameters, scheme.bits) + scales + (0 if scheme.symmetric else count)
 
 
 def _pack_layer(layer: Layer, summary: LayerSummary, choice: LayerPlan) -> tuple[Tensors, JsonObject]:

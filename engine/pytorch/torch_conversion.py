@@ -26,7 +26,7 @@ EXTERNAL_DATA_BYTES = 1_500_000_000
 MIN_AGREEMENT_DB = 60.0
 MIN_CLOSE_DB = 30.0
 """Below this the import is refused; between the two, a fixed batch is preferred."""
-_INSTALL = 'Install PyTorch with: pip install "bitsmith[pytorch]"'
+_INSTALL = "Install what Bitsmith needs again: pip install bitsmith"
 
 Traced = Sequence[tuple[tuple[int, ...], str]] | None
 Arrays = dict[str, np.ndarray[Any, Any]]
