@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
 _CPU_FEATURES = {
@@ -33,6 +32,8 @@ def describe_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 def describe_runtime() -> str:
     """Name and version of the runtime, without loading it."""
+    from importlib.metadata import version
+
     return f"onnxruntime {version('onnxruntime')}"
 
 

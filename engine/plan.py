@@ -74,7 +74,8 @@ class PlanDefaults:
     """What a layer gets when it is given a bit width and nothing else.
 
     `weight_only_kernel` serves layers with float activations: `float`, or `nbits` where the operator
-    has it, which keeps weights packed in memory.
+    has it, which keeps weights packed in memory. `portable` demands a file of standard ONNX operators
+    only, whatever the layers are given.
     """
 
     activations: ActivationMode = ActivationMode.STATIC
@@ -83,8 +84,14 @@ class PlanDefaults:
     range_method: RangeMethod = RangeMethod.MSE
     weight_only_kernel: Kernel = Kernel.FLOAT
     reduce_range: bool = False
+    portable: bool = False
 
     def __post_init__(self) -> None:
+        if self.portable and self.weight_only_kernel == Kernel.NBITS:
+            raise PlanError(
+                "The nbits kernel is com.microsoft's own operator, which portable ONNX leaves out. Choose the float "
+                "kernel or do without portable."
+            )
         if self.weight_only_kernel not in (Kernel.FLOAT, Kernel.NBITS):
             raise PlanError(f"The weight-only kernel cannot be {self.weight_only_kernel}. Choose float or nbits.")
         if self.weight_only_kernel == Kernel.NBITS and self.group_size not in NBITS_GROUP_SIZES:
@@ -139,12 +146,13 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides the converted file; locks and provenance do not."""
+        """SHA-256 of everything that decides the converted file; locks, reasons and provenance do not."""
         document = plan_to_json(self)
         for key in ("provenance", "model"):
             document.pop(key)
         for layer in document["layers"].values():
             layer.pop("locked", None)
+            layer.pop("reason", None)
         untouched = _layer_to_json(FLOAT_LAYER)
         document["layers"] = {name: layer for name, layer in document["layers"].items() if layer != untouched}
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
@@ -160,14 +168,26 @@ def choose_granularity(layer: LayerSummary, bits: int, group_size: int) -> Granu
     return PerGroup(group_size)
 
 
-def choose_layer_plan(layer: LayerSummary, bits: int, defaults: PlanDefaults) -> LayerPlan:
-    """The default way to give `layer` these bits: the wanted kernel where the operator has it, else float."""
-    if bits > 8:
-        return LayerPlan(weights=WeightScheme(bits=bits))
+def choose_kernel(layer: LayerSummary, bits: int, defaults: PlanDefaults) -> Kernel:
+    """The kernel that the defaults want; float where the operator lacks it or the probe table speaks against it."""
     wanted = KERNEL_FOR_MODE[defaults.activations]
     if wanted == Kernel.FLOAT:
         wanted = defaults.weight_only_kernel
-    kernel = wanted if wanted in layer.kernels else Kernel.FLOAT
+    is_good = bits <= 8 and wanted in layer.kernels and layer.limit(wanted, bits) is None
+    is_allowed = is_portable(layer, wanted) or not defaults.portable
+    return wanted if is_good and is_allowed else Kernel.FLOAT
+
+
+def is_portable(layer: LayerSummary, kernel: Kernel) -> bool:
+    """Whether standard ONNX operators express the kernel; MatMulNBits and DynamicQuantizeLSTM are com.microsoft's."""
+    return kernel != Kernel.NBITS and (kernel != Kernel.DYNAMIC or layer.op != "LSTM")
+
+
+def choose_layer_plan(layer: LayerSummary, bits: int, defaults: PlanDefaults) -> LayerPlan:
+    """The default way to give `layer` these bits."""
+    if bits > 8:
+        return LayerPlan(weights=WeightScheme(bits=bits))
+    kernel = choose_kernel(layer, bits, defaults)
     granularity = choose_granularity(layer, bits, defaults.group_size)
     if kernel == Kernel.NBITS:
         granularity = PerGroup(defaults.group_size)
@@ -225,6 +245,11 @@ def ensure_plan_fits(plan: Plan, model: ModelSummary) -> None:
         reason = refuse_layer_plan(layer, choice)
         if reason:
             raise PlanError(reason)
+        if plan.defaults.portable and choice.weights.is_integer and not is_portable(layer, choice.kernel):
+            raise PlanError(
+                f"{layer.title}: the {choice.kernel} kernel of {layer.op} is com.microsoft's own operator, which "
+                "portable ONNX leaves out. Choose the float kernel or do without portable."
+            )
 
 
 def refuse_layer_plan(layer: LayerSummary, choice: LayerPlan) -> str | None:
@@ -233,6 +258,12 @@ def refuse_layer_plan(layer: LayerSummary, choice: LayerPlan) -> str | None:
         offered = ", ".join(layer.kernels)
         return f"{layer.title} ({layer.detail}) has no {choice.kernel} kernel. Choose one of: {offered}."
     scheme = choice.weights
+    limit = layer.limit(choice.kernel, scheme.bits)
+    if limit is not None and limit.is_refused:
+        return (
+            f"{layer.title} ({layer.detail}) does not run on the {choice.kernel} kernel at {scheme.bits} bits here. "
+            f"Choose another kernel or other bits. ({limit.reason})"
+        )
     if choice.kernel == Kernel.NBITS:
         size = scheme.granularity.group_size if isinstance(scheme.granularity, PerGroup) else 0
         if size not in NBITS_GROUP_SIZES:
@@ -260,6 +291,7 @@ def plan_to_json(plan: Plan) -> JsonObject:
             "weight_range": str(plan.defaults.range_method),
             "weight_only_kernel": str(plan.defaults.weight_only_kernel),
             **({"reduce_range": True} if plan.defaults.reduce_range else {}),
+            **({"portable": True} if plan.defaults.portable else {}),
         },
         "layers": {name: _layer_to_json(plan.layers[name]) for name in sorted(plan.layers)},
         "provenance": plan.provenance,
@@ -294,7 +326,7 @@ _PLAN_KEYS = {"schema_version", "model", "defaults", "layers", "provenance"}
 _MODEL_KEYS = {"name", "sha256"}
 _DEFAULTS_KEYS = {
     "activations", "activation_method", "activation_percentile", "group_size", "weight_range", "weight_only_kernel",
-    "reduce_range",
+    "reduce_range", "portable",
 }  # fmt: skip
 
 
@@ -322,6 +354,7 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
                 range_method=RangeMethod(defaults.get("weight_range", "mse")),
                 reduce_range=defaults.get("reduce_range", False),
                 weight_only_kernel=Kernel(defaults.get("weight_only_kernel", "float")),
+                portable=defaults.get("portable", False),
             ),
             provenance=document.get("provenance", ""),
             extra=_unknown_fields(document),

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from engine.benchmark import describe_cpu
 from engine.calibration.calibration import Calibration
 from engine.calibration.collection import calibrate
 from engine.conversion.convert import convert
@@ -30,6 +28,7 @@ from engine.data.dataset import Dataset, open_dataset
 from engine.errors import BitsmithError
 from engine.job_context import JobContext
 from engine.jobs.requests import ConvertRequest, DataChoice
+from engine.machine import describe_cpu, describe_runtime
 from engine.model.opened import Model, open_model
 from engine.model.runtime import Session
 from engine.numerics.schemes import DEFAULT_GROUP_SIZE, Kernel, PerGroup
@@ -60,18 +59,38 @@ class Kind:
     attributes: tuple[tuple[str, Any], ...] = ()
 
 
+def _convolution(name: str, shape: tuple[int, ...], weight: tuple[int, ...], **attributes: Any) -> Kind:
+    padding = [size // 2 for size in weight[2:]]
+    return Kind(name, "Conv", shape, (weight,), (("pads", padding * 2), *attributes.items()))
+
+
+def _recurrent(op: str, gates: int) -> Kind:
+    return Kind(op, op, (16, 1, 128), ((1, gates * 128, 128),) * 2, (("hidden_size", 128),))
+
+
+# Named as `engine.model.layers.kind_of` names layers.
 KINDS = (
-    Kind("Conv", "Conv", (1, 64, 28, 28), ((64, 64, 3, 3),), (("pads", [1, 1, 1, 1]),)),
-    Kind("Conv depthwise", "Conv", (1, 64, 28, 28), ((64, 1, 3, 3),), (("pads", [1, 1, 1, 1]), ("group", 64))),
-    Kind("Conv 1-D", "Conv", (1, 64, 256), ((64, 64, 5),)),
+    _convolution("Conv 1-D", (1, 64, 256), (64, 64, 5)),
+    _convolution("Conv 2-D", (1, 64, 28, 28), (64, 64, 3, 3)),
+    _convolution("Conv 3-D", (1, 16, 8, 14, 14), (32, 16, 3, 3, 3)),
+    _convolution("Conv depthwise", (1, 64, 28, 28), (64, 1, 3, 3), group=64),
+    _convolution("Conv grouped", (1, 64, 28, 28), (64, 16, 3, 3), group=4),
+    _convolution("Conv dilated", (1, 64, 28, 28), (64, 64, 3, 3), dilations=[2, 2]),
     Kind("ConvTranspose", "ConvTranspose", (1, 64, 14, 14), ((64, 64, 3, 3),), (("strides", [2, 2]),)),
     Kind("Gemm", "Gemm", (1, 512), ((512, 512), (512,)), (("transB", 1),)),
+    Kind("Gemm transA", "Gemm", (512, 8), ((512, 512), (512,)), (("transA", 1),)),
     Kind("MatMul", "MatMul", (1, 64, 512), ((512, 512),)),
+    Kind("MatMul constant left", "MatMul", (1, 512, 16), ((256, 512),)),
+    Kind("MatMul batched", "MatMul", (1, 8, 64, 64), ((8, 64, 64),)),
     Kind("Gather", "Gather", (1, 128), ((4096, 256),)),
-    Kind("LSTM", "LSTM", (16, 1, 128), ((1, 512, 128), (1, 512, 128)), (("hidden_size", 128),)),
-    Kind("GRU", "GRU", (16, 1, 128), ((1, 384, 128), (1, 384, 128)), (("hidden_size", 128),)),
-    Kind("RNN", "RNN", (16, 1, 128), ((1, 128, 128), (1, 128, 128)), (("hidden_size", 128),)),
+    _recurrent("LSTM", 4),
+    _recurrent("GRU", 3),
+    _recurrent("RNN", 1),
 )
+# The weight comes before the input.
+_WEIGHT_FIRST = ("Gather", "MatMul constant left")
+# The first dimension counts something else than samples, so that there is nothing to calibrate on.
+_WITHOUT_SAMPLES = ("LSTM", "GRU", "RNN", "Gemm transA")
 
 
 def probe_cached(context: JobContext, *, is_fresh: bool = False) -> ProbeTable:
@@ -80,7 +99,7 @@ def probe_cached(context: JobContext, *, is_fresh: bool = False) -> ProbeTable:
     Raises:
         JobCancelled: cancelled.
     """
-    known = None if is_fresh else load_table(describe_cpu(), _runtime())
+    known = None if is_fresh else load_table(describe_cpu(), describe_runtime())
     if known is not None:
         return known
     table = probe(context)
@@ -88,8 +107,8 @@ def probe_cached(context: JobContext, *, is_fresh: bool = False) -> ProbeTable:
     return table
 
 
-def probe(context: JobContext, kinds: Sequence[Kind] = KINDS) -> ProbeTable:
-    """Convert, load and time every kind × bits × kernel.
+def probe(context: JobContext, kinds: Sequence[Kind] = KINDS, *, is_timed: bool = True) -> ProbeTable:
+    """Convert, load and time every kind × bits × kernel; a few seconds, half of them for the timing.
 
     Raises:
         JobCancelled: cancelled.
@@ -98,29 +117,25 @@ def probe(context: JobContext, kinds: Sequence[Kind] = KINDS) -> ProbeTable:
     for index, kind in enumerate(kinds):
         context.report(index, len(kinds), f"Probing {kind.name}")
         with tempfile.TemporaryDirectory(prefix="bitsmith-") as folder:
-            cells += _Bench(kind, Path(folder), context).measure()
-    return ProbeTable(describe_cpu(), _runtime(), tuple(cells))
-
-
-def _runtime() -> str:
-    return f"onnxruntime {version('onnxruntime')}"
+            cells += _Bench(kind, Path(folder), context, is_timed=is_timed).measure()
+    return ProbeTable(describe_cpu(), describe_runtime(), tuple(cells))
 
 
 class _Bench:
     """One kind's float model, its data, and everything that it can be converted to."""
 
-    def __init__(self, kind: Kind, folder: Path, context: JobContext) -> None:
-        self._kind, self._folder, self._context = kind, folder, context
+    def __init__(self, kind: Kind, folder: Path, context: JobContext, *, is_timed: bool) -> None:
+        self._kind, self._folder, self._context, self._is_timed = kind, folder, context, is_timed
         path = folder / "float.onnx"
         onnx.save(build_model(kind), str(path))
-        self._model: Model = open_model(path)
+        # Without what an earlier probe held against a kernel, or no later one would find it better.
+        self._model: Model = dataclasses.replace(open_model(path), is_limited=False)
         self._feeds = draw_feeds(kind)
         stacked = {name: np.concatenate([value] * SAMPLES) for name, value in self._feeds.items()}
         np.savez(folder / "data.npz", **stacked)  # type: ignore[arg-type]
-        self._is_recurrent = len(self._model.layers) > 1
         self._dataset: Dataset | None = None
         self._calibration: Calibration | None = None
-        if not self._is_recurrent:
+        if kind.name not in _WITHOUT_SAMPLES:
             self._dataset = open_dataset(DataChoice(str(folder / "data.npz")), self._model.summary.inputs)
             self._calibration = calibrate(self._model, self._dataset, SAMPLES, JobContext())
         self._session, self._nodes = _load(path)
@@ -146,7 +161,7 @@ class _Bench:
         try:
             result = convert(self._model, request, self._calibration, self._dataset, JobContext())
             session, nodes = _load(output)
-            speedup = _time(self._session, session, self._feeds)
+            speedup = _time(self._session, session, self._feeds) if self._is_timed else None
         except BitsmithError as error:
             return ProbeCell(self._kind.name, bits, kernel, runs=False, reason=str(error))
         is_integer = all(layer.is_integer for layer in result.layers)
@@ -171,10 +186,10 @@ def build_model(kind: Kind) -> onnx.ModelProto:
         for name, shape in zip(names, kind.weights, strict=True)
     ]
     is_lookup = kind.op == "Gather"
-    inputs = [*names, "x"] if is_lookup else ["x", *names]
+    inputs = [*names, "x"] if kind.name in _WEIGHT_FIRST else ["x", *names]
     node = helper.make_node(kind.op, inputs, ["y"], name="layer", **dict(kind.attributes))
-    is_sequence = kind.op in ("LSTM", "GRU", "RNN")
-    shape: list[str | int | None] = [kind.shape[0] if is_sequence else "N", *kind.shape[1:]]
+    first = kind.shape[0] if kind.name in _WITHOUT_SAMPLES else "N"
+    shape: list[str | int | None] = [first, *kind.shape[1:]]
     x = helper.make_tensor_value_info("x", TensorProto.INT64 if is_lookup else TensorProto.FLOAT, shape)
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     graph = helper.make_graph([node], "probe", [x], [y], constants)
@@ -207,7 +222,7 @@ def _time(reference: Session, session: Session, feeds: Feeds) -> float:
         before, after = _run_ns(reference, feeds), _run_ns(session, feeds)
         ratios.append(before / after)
         spent += before + after
-    return float(np.median(ratios))
+    return round(float(np.median(ratios)), 3)
 
 
 def _run_ns(session: Session, feeds: Feeds) -> int:

@@ -9,6 +9,21 @@ from engine.numerics.schemes import Kernel
 
 
 @dataclass(frozen=True)
+class KernelLimit:
+    """What the probe table holds against a kernel at one bit width.
+
+    Attributes:
+        reason: a sentence.
+        is_refused: it does not run at all; otherwise it can be asked for, and is never the default.
+    """
+
+    kernel: Kernel
+    bits: int
+    reason: str
+    is_refused: bool = False
+
+
+@dataclass(frozen=True)
 class LayerSummary:
     """One operator with a constant weight.
 
@@ -30,6 +45,8 @@ class LayerSummary:
         weight_name: the weight's tensor; layers that share a weight have the same.
         shares_weight: whether another layer has this weight, too.
         float_bits: of weight and activations in the source, 32 or 16.
+        kind: the row of the probe table that this layer belongs to.
+        limits: what that row holds against some of `kernels`.
     """
 
     name: str
@@ -50,6 +67,12 @@ class LayerSummary:
     weight_name: str = ""
     shares_weight: bool = False
     float_bits: int = 32
+    kind: str = ""
+    limits: tuple[KernelLimit, ...] = ()
+
+    def limit(self, kernel: Kernel, bits: int) -> KernelLimit | None:
+        """What is held against this kernel at this bit width; mostly nothing."""
+        return next((item for item in self.limits if (item.kernel, item.bits) == (kernel, bits)), None)
 
     @property
     def float_bytes(self) -> int:

@@ -1,7 +1,8 @@
-"""Copying a result to where the user wants it, with its plan beside it, on a thread of its own."""
+"""Copying a result to where the user wants it, with plan and manifest beside it, on a thread of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -9,18 +10,14 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QThread, Signal
 from typing_extensions import override
 
+from engine.conversion.manifest import manifest_path_for, plan_path_for, rename_model
 from engine.errors import OutputError
 from engine.job_context import ensure_writable
 from engine.plan import Plan, format_plan
 
 
-def plan_path_for(target: Path) -> Path:
-    """Where the plan of an exported model goes."""
-    return target.with_suffix(".plan.json")
-
-
 def export_result(source: Path, target: Path, plan: Plan) -> None:
-    """Copy `source` to `target` and write `plan` beside it; nothing appears before it is complete.
+    """Copy `source` to `target`, with its plan and manifest; nothing appears before it is complete.
 
     Weights in a file of their own keep that file's name, by which the model refers to it.
 
@@ -37,18 +34,29 @@ def export_result(source: Path, target: Path, plan: Plan) -> None:
         if any(copy.exists() and copy.samefile(file) for file, copy in copies.items()):
             raise OutputError(f"{target.parent} holds the result itself. Choose another folder.")
         ensure_writable(target, sum(file.stat().st_size for file in copies))
-        plan_target = plan_path_for(target)
+        records = _read_records(source, target, plan)
+        targets = [*records, *copies.values()]
         try:
             for file, copy in copies.items():
                 shutil.copyfile(file, _temporary(copy))
-            _temporary(plan_target).write_text(format_plan(plan), encoding="utf-8")
-            for copy in (*copies.values(), plan_target):
-                os.replace(_temporary(copy), copy)
+            for record, text in records.items():
+                _temporary(record).write_text(text, encoding="utf-8")
+            for item in targets:
+                os.replace(_temporary(item), item)
         finally:
-            for copy in (*copies.values(), plan_target):
-                _temporary(copy).unlink(missing_ok=True)
+            for item in targets:
+                _temporary(item).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot export to {target}: {error.strerror or error}. Choose another folder.") from error
+
+
+def _read_records(source: Path, target: Path, plan: Plan) -> dict[Path, str]:
+    """What goes beside `target`; a manifest that was taken away cannot be copied."""
+    records = {plan_path_for(target): format_plan(plan)}
+    with contextlib.suppress(FileNotFoundError):
+        manifest = manifest_path_for(source).read_text(encoding="utf-8")
+        records[manifest_path_for(target)] = rename_model(manifest, source.name, target.name)
+    return records
 
 
 def _temporary(target: Path) -> Path:

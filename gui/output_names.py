@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.conversion.manifest import paths_of
 from engine.plan import Plan
 from engine.summary import ModelSummary
 from gui.plan_edits import common_bits
@@ -16,10 +17,15 @@ def suggest_output(folder: Path, model: ModelSummary, plan: Plan) -> Path:
     return ensure_new(folder / f"{stem}.onnx")
 
 
+def find_existing(path: Path) -> Path | None:
+    """What a conversion to `path` would overwrite: the model, its plan or its manifest."""
+    return next((item for item in paths_of(path) if item.exists()), None)
+
+
 def ensure_new(path: Path) -> Path:
-    """`path`, or with the first free of -2, -3 … before its suffix."""
+    """`path`, or with the first of -2, -3 … before its suffix for which neither model nor plan is there yet."""
     candidate, number = path, 1
-    while candidate.exists():
+    while find_existing(candidate):
         number += 1
         candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
     return candidate

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from engine.errors import PlanError
 from engine.numerics.schemes import ActivationMode, Kernel, PerGroup, PerTensor, WeightScheme
-from engine.plan import KERNEL_FOR_MODE, LayerPlan, Plan, choose_layer_plan, refuse_layer_plan
+from engine.plan import LayerPlan, Plan, PlanDefaults, choose_kernel, choose_layer_plan, refuse_layer_plan
 from engine.summary import LayerSummary, ModelSummary
 
 GROUP_SIZES = (16, 32, 64, 128, 256)
@@ -35,19 +35,18 @@ def _differs(one: LayerPlan, other: LayerPlan) -> bool:
 
 def with_activations(plan: Plan, model: ModelSummary, mode: ActivationMode) -> Plan:
     """A plan with another activation default, in which unlocked integer layers get the kernel that goes with it."""
-    kernel = KERNEL_FOR_MODE[mode]
     plan = dataclasses.replace(plan, defaults=dataclasses.replace(plan.defaults, activations=mode))
     return plan.with_layers(
         {
-            layer.name: _with_wanted_kernel(layer, plan.layer(layer.name), kernel)
+            layer.name: _with_wanted_kernel(layer, plan.layer(layer.name), plan.defaults)
             for layer in model.layers
             if plan.layer(layer.name).weights.is_integer and not plan.layer(layer.name).is_locked
         }
     )
 
 
-def _with_wanted_kernel(layer: LayerSummary, choice: LayerPlan, kernel: Kernel) -> LayerPlan:
-    wanted = dataclasses.replace(choice, kernel=kernel)
+def _with_wanted_kernel(layer: LayerSummary, choice: LayerPlan, defaults: PlanDefaults) -> LayerPlan:
+    wanted = dataclasses.replace(choice, kernel=choose_kernel(layer, choice.weights.bits, defaults))
     if refuse_layer_plan(layer, wanted) is None:
         return wanted
     return dataclasses.replace(choice, kernel=Kernel.FLOAT)

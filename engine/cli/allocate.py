@@ -9,6 +9,7 @@ from engine.cli.command import (
     METRIC_HEADERS,
     Answer,
     Command,
+    JsonObject,
     Table,
     UsageError,
     format_bytes,
@@ -17,17 +18,21 @@ from engine.cli.command import (
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
     SCHEME_OPTIONS,
+    add_data,
     add_layer_overrides,
     add_model,
     add_output,
+    add_samples,
     add_scheme,
     apply_layer_overrides,
     ensure_not_source,
     open_request,
+    read_required_data,
     read_scheme,
 )
-from engine.job_context import ensure_writable
-from engine.jobs.requests import AllocateRequest, AllocateResult, Budget
+from engine.errors import JobCancelled
+from engine.job_context import JobContext, ensure_writable
+from engine.jobs.requests import AllocateRequest, AllocateResult, Budget, PolishRequest, PolishResult, PolishStep
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan, select_layers
 from engine.sensitivity.matrix import Metric, Sensitivity, load_sensitivity
@@ -49,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_layer_overrides(parser)
     add_scheme(parser)
+    add_data(parser, required=False, purpose="measure the plan on it and improve it by real evaluations: ")
+    add_samples(parser, PolishRequest.samples)
+    parser.add_argument(
+        "--seconds", type=_positive, default=PolishRequest.seconds, metavar="S", help="time for that (default 60)"
+    )
     add_output(parser, "P.json", "the plan")
 
 
@@ -113,11 +123,77 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     plan = _read_base(arguments, model)
     metric = Metric.TOP1_DROP if arguments.max_drop is not None else arguments.metric
     request = AllocateRequest(model, sensitivity, plan, budget, metric, frozenset(arguments.forbid))
-    result = run_job(request, AllocateResult, context)
+    if arguments.data is None:
+        result = run_job(request, AllocateResult, context)
+        _write(output, result.plan, context)
+        return Answer(
+            _document(model, result, arguments.output), _describe(model, sensitivity, result, arguments.output)
+        )
+    polished = _polish(arguments, request, context)
+    best = polished.best
+    result = AllocateResult(best.plan, request.metric or sensitivity.metrics[0], best.predicted)
+    _write(output, result.plan, context)
+    measured = {
+        "evaluations": polished.evaluations,
+        "measured_first": polished.first.measured,
+        "measured": best.measured,
+        "polished_metric": polished.metric,
+    }
+    return Answer(
+        {**_document(model, result, arguments.output), **measured},
+        f"{_describe(model, sensitivity, result, arguments.output)}\n\n{_describe_polish(polished)}",
+    )
+
+
+def _write(output: Path, plan: Plan, context: JobContext) -> None:
     with context.output(output) as temporary:
-        temporary.write_text(format_plan(result.plan), encoding="utf-8")
-    document = {
-        "output": arguments.output,
+        temporary.write_text(format_plan(plan), encoding="utf-8")
+
+
+def _polish(arguments: argparse.Namespace, request: AllocateRequest, context: ConsoleContext) -> PolishResult:
+    """Measure and improve; a run that is cancelled leaves the best plan so far."""
+    steps: list[PolishStep] = []
+
+    def keep(payload: object) -> None:
+        if isinstance(payload, PolishStep):
+            steps.append(payload)
+
+    context.partial_ready = keep
+    asked = PolishRequest(
+        arguments.model,
+        read_required_data(arguments),
+        request.sensitivity,
+        request.plan,
+        request.budget,
+        request.metric,
+        request.forbidden_kernels,
+        arguments.samples,
+        arguments.seconds,
+    )
+    try:
+        return run_job(asked, PolishResult, context)
+    except JobCancelled:
+        if steps:
+            _write(Path(arguments.output), steps[-1].plan, JobContext())
+            context.note(f"The best plan so far ({_figures(steps[-1])}) is in {arguments.output}.")
+        raise
+
+
+def _figures(step: PolishStep) -> str:
+    return ", ".join(f"{METRIC_HEADERS[name]} {format_metric(name, value)}" for name, value in step.measured.items())
+
+
+def _describe_polish(result: PolishResult) -> str:
+    return (
+        f"Measured, weights quantized and activations in float:\n"
+        f"  as allocated         {_figures(result.first)}\n"
+        f"  after {result.evaluations:5} plans    {_figures(result.best)}"
+    )
+
+
+def _document(model: ModelSummary, result: AllocateResult, output: str) -> JsonObject:
+    return {
+        "output": output,
         "predicted_bytes": result.predicted.file_bytes,
         "size_ratio": result.predicted.file_bytes / model.file_bytes,
         "bits_per_weight": result.predicted.bits_per_weight,
@@ -127,15 +203,15 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
         "layers": [
             {
                 "name": layer.name,
-                "bits": result.plan.layer(layer.name).weights.bits,
-                "kernel": result.plan.layer(layer.name).kernel,
-                "locked": result.plan.layer(layer.name).is_locked,
-                "reason": result.plan.layer(layer.name).extra.get("reason"),
+                "bits": choice.weights.bits,
+                "kernel": choice.kernel,
+                "locked": choice.is_locked,
+                "reason": choice.extra.get("reason"),
             }
             for layer in model.layers
+            for choice in [result.plan.layer(layer.name)]
         ],
     }
-    return Answer(document, _describe(model, sensitivity, result, arguments.output))
 
 
 def _read_base(arguments: argparse.Namespace, model: ModelSummary) -> Plan:

@@ -6,23 +6,36 @@ import argparse
 
 from engine.cli.command import Answer, Command, JsonObject, Table, format_bytes
 from engine.cli.job import ConsoleContext, run_job
-from engine.cli.options import add_data, positive_count, read_data
+from engine.cli.layer_latency import run_layers
+from engine.cli.options import add_data, add_import, import_first, positive_count, read_data
 from engine.jobs.requests import Benchmark, BenchmarkRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Models and how to run them."""
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="ONNX files; the first is what the others beat")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="ONNX files, or of PyTorch; the first is what the others beat"
+    )
     parser.add_argument("--threads", type=positive_count, default=1, metavar="N", help="threads per run (default 1)")
     parser.add_argument("--batch", type=positive_count, default=1, metavar="B", help="samples per run (default 1)")
     parser.add_argument(
         "--seconds", type=_seconds, default=5.0, metavar="S", help="time to spend per model (default 5)"
     )
+    parser.add_argument(
+        "--layers",
+        action="store_true",
+        help="what each layer of the one MODEL takes on every kernel; measured once, then the answer is kept",
+    )
+    parser.add_argument("--fresh", action="store_true", help="with --layers: measure again")
     add_data(parser, required=False, purpose="real inputs instead of random ones: ")
+    add_import(parser)
 
 
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Time the models in turn."""
+    import_first(arguments, context, arguments.models)
+    if arguments.layers:
+        return run_layers(arguments, context)
     request = BenchmarkRequest(
         tuple(arguments.models), read_data(arguments), arguments.threads, arguments.batch, arguments.seconds
     )

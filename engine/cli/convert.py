@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibration", metavar="C.calib", help="ranges that calibrate wrote, instead of new ones")
     add_samples(parser, DEFAULT_CALIBRATION_SAMPLES)
     add_output(parser, "OUT.onnx", "the quantized model; OUT.safetensors for packed PyTorch weights")
-    parser.add_argument("--save-plan", metavar="P.json", help="also write the plan that was used")
+    parser.add_argument("--save-plan", metavar="P.json", help="also write the plan that was used to this file")
 
 
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
@@ -80,9 +80,12 @@ def _read_plan(arguments: argparse.Namespace, model: ModelSummary) -> Plan:
             scheme = dataclasses.replace(scheme, activations=ActivationMode.FLOAT)
         plan = build_plan(model, bits, scheme)
     else:
-        if any(getattr(arguments, name) is not None for name in ("weights", *SCHEME_OPTIONS)):
+        schemes = {"weights", *SCHEME_OPTIONS} - {"portable"}  # which is a demand on the file
+        if any(getattr(arguments, name) is not None for name in schemes):
             raise UsageError("--plan says how layers are quantized; it does not go together with --weights and such.")
         plan = load_plan(Path(arguments.plan))
+        if arguments.portable:
+            plan = dataclasses.replace(plan, defaults=dataclasses.replace(plan.defaults, portable=True))
         ensure_plan_fits(plan, model)
     return apply_layer_overrides(plan, model, arguments.layer)
 
@@ -94,6 +97,9 @@ def convert_to_json(result: ConvertResult) -> JsonObject:
         "file_bytes": result.file_bytes,
         "predicted_bytes": result.predicted_bytes,
         "source_bytes": result.source_bytes,
+        "bits_per_weight": result.bits_per_weight,
+        "opset": result.opset,
+        "is_portable": result.is_portable,
         "sqnr_db": result.sqnr_db,
         "kernel_sqnr_db": result.kernel_sqnr_db,
         "verified_samples": result.verified_samples,
@@ -104,7 +110,7 @@ def convert_to_json(result: ConvertResult) -> JsonObject:
 
 
 def describe_conversion(result: ConvertResult) -> str:
-    """A few lines: size, layers by bits and kernel, how far from float."""
+    """A few lines: size, layers by bits and kernel, operators, how far from float."""
     kinds = Counter((layer.bits, layer.kernel) for layer in result.layers)
     integer = sum(layer.is_integer for layer in result.layers)
     lines = [
@@ -115,6 +121,8 @@ def describe_conversion(result: ConvertResult) -> str:
     ]
     if not is_packed_path(result.output):
         lines.append(f"{integer} of {len(result.layers)} layers run on integer kernels")
+        operators = "standard ONNX only" if result.is_portable else "some of com.microsoft (see --portable)"
+        lines.append(f"operators: {operators}, opset {result.opset}")
     if result.sqnr_db is not None:
         lines.append(f"SQNR against float {format_db(result.sqnr_db)} dB on {result.verified_samples} samples")
     return "\n".join([*lines, *(f"warning: {warning}" for warning in result.warnings)])
@@ -124,7 +132,8 @@ CONVERT = Command(
     name="convert",
     summary="write a quantized model",
     description="Quantize a model as a plan or the options say, verify the result in ONNX Runtime, and write it. "
-    "Nothing is written unless it passes.",
+    "Nothing is written unless it passes. The plan (OUT.plan.json) and a manifest with sizes, SHA-256 and what was "
+    "measured (OUT.manifest.json) are written beside it.",
     example="bitsmith convert net.onnx --weights 8 --activations static8 --data images.npz -o net-int8.onnx\n"
     "bitsmith convert net.onnx --weights 4 --layer 'head.*=8' --calibration net.calib -o net-int4.onnx\n"
     "bitsmith convert net.onnx --plan plan.json --calibration net.calib -o net-mixed.onnx\n"

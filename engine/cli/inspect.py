@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.cli.command import Answer, Command, Table, format_bytes, format_shape
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import add_model, open_request
+from engine.machine import advise_range, describe_cpu
 from engine.pytorch import is_packed_path
 from engine.summary import ModelSummary
 
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
                 "parameters": layer.parameters,
                 "macs": layer.macs,
                 "kernels": layer.kernels,
+                "limits": [dataclasses.asdict(limit) for limit in layer.limits],
             }
             for layer in model.layers
         ],
@@ -85,7 +87,7 @@ def _describe(model: ModelSummary) -> str:
         *(f"output  {spec.name} {spec.dtype} {format_shape(spec.shape)}" for spec in model.outputs),
         "",
         str(table),
-        *(f"note: {note}" for note in model.notes),
+        *(f"note: {note}" for note in (*model.notes, advise_range(describe_cpu())) if note),
     ]
     return "\n".join(lines)
 

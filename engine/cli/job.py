@@ -35,6 +35,7 @@ class ConsoleContext(JobContext):
         self._is_line_open = False
         self._temporaries: list[Path] = []
         self._is_asked_to_stop = False
+        self.partial_ready: Callable[[object], None] | None = None
 
     def on_progress(self, done: int, total: int, message: str) -> None:
         now = time.monotonic()
@@ -49,6 +50,15 @@ class ConsoleContext(JobContext):
         self._stream.write("\r" + text[:width].ljust(width))
         self._stream.flush()
         self._is_line_open = True
+
+    def on_partial(self, payload: object) -> None:
+        if self.partial_ready is not None:
+            self.partial_ready(payload)
+
+    def note(self, text: str) -> None:
+        """A line on standard error."""
+        self.clear_line()
+        self._stream.write(text + "\n")
 
     def on_temporary(self, path: Path) -> None:
         self._temporaries.append(path)

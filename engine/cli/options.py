@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.calibration.calibration import load_calibration
@@ -30,6 +31,11 @@ ACTIVATIONS = {"static8": ActivationMode.STATIC, "dynamic8": ActivationMode.DYNA
 def add_model(parser: argparse.ArgumentParser) -> None:
     """The positional MODEL, and what is to be said about one of PyTorch."""
     parser.add_argument("model", metavar="MODEL", help="an ONNX file, or one of PyTorch (.pt2, TorchScript)")
+    add_import(parser)
+
+
+def add_import(parser: argparse.ArgumentParser) -> None:
+    """What is to be said about a MODEL of PyTorch."""
     group = parser.add_argument_group("models of PyTorch")
     group.add_argument(
         "--input-shape",
@@ -47,22 +53,28 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_request(arguments: argparse.Namespace) -> OpenRequest:
-    """What `add_model` collected; consent is bound to the file as it is now."""
+def open_request(arguments: argparse.Namespace, model: str | None = None) -> OpenRequest:
+    """What `add_model` collected, for `model` if that is another one; consent is bound to the file as it is now."""
+    path = model or str(arguments.model)
     trusted = None
     if arguments.trust_file:
         try:
-            with Path(arguments.model).open("rb") as file:
+            with Path(path).open("rb") as file:
                 trusted = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             trusted = None  # opening says why
-    return OpenRequest(arguments.model, trusted, tuple(arguments.input_shape))
+    return OpenRequest(path, trusted, tuple(arguments.input_shape))
 
 
-def import_first(arguments: argparse.Namespace, context: JobContext) -> None:
-    """Convert a file of PyTorch with the options of `add_model`, for commands that do not open the model as such."""
-    if arguments.trust_file or arguments.input_shape:
-        run_job(open_request(arguments), ModelSummary, context)
+def import_first(arguments: argparse.Namespace, context: JobContext, models: Sequence[str] = ()) -> None:
+    """Convert files of PyTorch with the options of `add_import`, for commands that do not open models as such."""
+    if not (arguments.trust_file or arguments.input_shape):
+        return
+    from engine.pytorch.importing import is_archive
+
+    for path in models or (arguments.model,):
+        if Path(path).is_file() and is_archive(Path(path)):
+            run_job(open_request(arguments, path), ModelSummary, context)
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool, purpose: str = "") -> None:
@@ -138,6 +150,12 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
         help="keep integer weights within 7 bits, for processors without VNNI, whose sums of 8-bit products saturate",
     )
     group.add_argument(
+        "--portable",
+        action="store_const",
+        const=True,
+        help="standard ONNX operators only, none of com.microsoft: no nbits kernel, and LSTM with float activations",
+    )
+    group.add_argument(
         "--activation-method",
         choices=[str(method) for method in CalibrationMethod],
         help="range of static activations: least squared error (mse, the default), least divergence (entropy), "
@@ -152,7 +170,8 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
 
 
 SCHEME_OPTIONS = (
-    "activations", "group_size", "kernel", "weight_range", "reduce_range", "activation_method", "percentile",
+    "activations", "group_size", "kernel", "weight_range", "reduce_range", "portable", "activation_method",
+    "percentile",
 )  # fmt: skip
 
 
@@ -178,6 +197,7 @@ def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
         range_method=RangeMethod(arguments.weight_range or RangeMethod.MSE),
         reduce_range=bool(arguments.reduce_range),
         weight_only_kernel=Kernel(arguments.kernel or Kernel.FLOAT),
+        portable=bool(arguments.portable),
     )
 
 

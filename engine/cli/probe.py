@@ -6,8 +6,9 @@ import argparse
 
 from engine.cli.command import Answer, Command, Table
 from engine.cli.job import ConsoleContext
+from engine.machine import advise_range
 from engine.numerics.schemes import Kernel
-from engine.probe_table import ProbeCell, ProbeTable, table_to_json
+from engine.probe_table import SLOW_SPEEDUP, ProbeCell, ProbeTable, table_to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +33,11 @@ def _describe(table: ProbeTable) -> str:
         left=frozenset({0}),
     )
     notes = list(dict.fromkeys(f"does not run: {cell.reason}" for cell in table.cells if not cell.runs))
+    notes += [advice] if (advice := advise_range(table.cpu)) else []
     return "\n".join([
         f"{table.cpu}; {table.runtime}, one thread",
         "times as fast as in float; * loads, but not on the intended kernel; – not possible",
+        f"no default: what has a *, or is below {SLOW_SPEEDUP:g}",
         "",
         str(grid),
         *notes,
@@ -51,7 +54,8 @@ PROBE = Command(
     name="probe",
     summary="find out which kernels this computer runs fast",
     description="Convert a tiny model per operator and bit width for every kernel, check that ONNX Runtime runs it "
-    "there, and time it against float. Takes some ten seconds the first time, then the answer is kept.",
+    "there, and time it against float. Takes some ten seconds the first time, then the answer is kept, and default "
+    "kernels are chosen from it in place of the table that Bitsmith brings along.",
     example="bitsmith probe",
     add_arguments=add_arguments,
     run=run,

@@ -282,6 +282,23 @@ def _recurrent(node: ir.Node) -> list[Layer]:
     ]
 
 
+def kind_of(layer: Layer) -> str:
+    """The row of the probe table that the layer belongs to (`engine.probe.KINDS`): what kernels depend on."""
+    if layer.op == "Conv":
+        if layer.group > 1:
+            return "Conv depthwise" if layer.layout.weight_shape[1] == 1 else "Conv grouped"
+        if max(attribute_ints(layer.node, "dilations", (1,))) > 1:
+            return "Conv dilated"
+        return f"Conv {len(layer.layout.weight_shape) - 2}-D"
+    if layer.op == "Gemm" and attribute_int(layer.node, "transA", 0):
+        return "Gemm transA"
+    if layer.op == "MatMul" and layer.weight_index == 0:
+        return "MatMul constant left"
+    if layer.op == "MatMul" and len(layer.layout.weight_shape) > 2:
+        return "MatMul batched"
+    return layer.op
+
+
 def describe_layer(layer: Layer) -> str:
     """Operator and shape in a few words, such as "Conv 3×3 depthwise"."""
     shape = layer.layout.weight_shape

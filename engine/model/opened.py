@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +13,13 @@ import onnx_ir as ir
 
 from engine.errors import ModelError
 from engine.model.graph import PLAIN_DTYPES, attribute_string, bodies_of, is_constant
-from engine.model.layers import RECURRENT_OPS, Layer, describe_layer, find_layers, title_layer
+from engine.model.layers import RECURRENT_OPS, Layer, describe_layer, find_layers, kind_of, title_layer
 from engine.model.observation import observe_shapes
 from engine.model.opening import Source, open_source
 from engine.model.preparation import prepare
 from engine.model.tying import count_shares, find_weight_names
+from engine.numerics.schemes import Kernel
+from engine.probe_table import current_table
 from engine.summary import LayerSummary, ModelSummary, NodeSummary, TensorSpec
 
 NO_LAYERS = "no Conv, Gemm, MatMul, LSTM, GRU, RNN or embedding with a constant float32 weight was found in it."
@@ -29,10 +32,15 @@ HEADER_BYTES = 36
 
 @dataclass(frozen=True)
 class Model:
-    """A source file and its prepared graph, whose weights are memory-mapped or lazily read."""
+    """A source file and its prepared graph, whose weights are memory-mapped or lazily read.
+
+    Attributes:
+        is_limited: whether layers heed what the probe table holds against kernels.
+    """
 
     source: Source
     graph_model: ir.Model
+    is_limited: bool = True
 
     @property
     def path(self) -> Path:
@@ -90,9 +98,11 @@ def summarize(model: Model) -> ModelSummary:
     shapes = observe_shapes(model.graph_model, model.layers)
     names = find_weight_names(model.layers)
     shares = count_shares(names)
+    table = current_table() if model.is_limited else None
     layers = tuple(
         replace(
             _summarize_layer(layer, shapes),
+            limits=table.limits(kind_of(layer), layer.kernels) if table else (),
             weight_name=names[layer.name],
             shares_weight=shares[names[layer.name]] > 1,
         )
@@ -109,7 +119,7 @@ def summarize(model: Model) -> ModelSummary:
         outputs=tuple(_spec(value) for value in model.graph.outputs),
         layers=layers,
         nodes=tuple(_summarize_node(node) for node in model.graph),
-        notes=tuple(_notes(model)),
+        notes=(*_notes(model), *_limit_notes(layers)),
     )
 
 
@@ -140,6 +150,7 @@ def _summarize_layer(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> LayerS
         kernels=layer.kernels,
         float_bits=16 if layer.is_half else 32,
         weight_name=str(layer.weight_value.name),
+        kind=kind_of(layer),
     )
 
 
@@ -240,6 +251,20 @@ def _notes(model: Model) -> list[str]:
     kinds = sorted({node.op_type for node in left})
     return [f"{len(left)} operators with weights stay as they are ({', '.join(kinds)}): the weight is tiny, "
             "not float32, or in a place that no kernel takes."]  # fmt: skip
+
+
+def _limit_notes(layers: Sequence[LayerSummary]) -> list[str]:
+    """One sentence per kind of layer and reason."""
+    found: dict[tuple[str, Kernel, str, bool], set[int]] = {}
+    for layer in layers:
+        for limit in layer.limits:
+            key = (layer.kind, limit.kernel, limit.reason, limit.is_refused)
+            found.setdefault(key, set()).add(limit.bits)
+    return [
+        f"{kind}: the {kernel} kernel {'does not run' if is_refused else 'is no default'} at "
+        f"{', '.join(map(str, sorted(bits, reverse=True)))} bits. {reason}"
+        for (kind, kernel, reason, is_refused), bits in found.items()
+    ]
 
 
 def _has_weight(node: ir.Node) -> bool:

@@ -8,10 +8,12 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QWidget
 
 from engine.numerics.schemes import ActivationMode
+from engine.pytorch import is_packed_path
 from gui.dialogs.data_dialog import MAX_SAMPLES
 from gui.dialogs.form_dialog import FormDialog
 from gui.dialogs.path_edit import PathEdit
 from gui.naming import named
+from gui.output_names import find_existing
 from gui.session import Session
 from gui.spin_box import SpinBox
 from gui.units import format_bytes, format_ratio
@@ -32,7 +34,14 @@ class ConvertDialog(FormDialog):
         super().__init__("convert_dialog", parent)
         self.set_texts(self.tr("Convert"), self.tr("Convert"))
         self._session = session
-        self._output = PathEdit("output_path", self.tr("Converted model"), self.tr("ONNX models (*.onnx)"), self)
+        kinds = self.tr("ONNX models (*.onnx);;Packed PyTorch weights (*.safetensors)")
+        self._output = PathEdit("output_path", self.tr("Converted model"), kinds, self)
+        self._output.line.setToolTip(
+            self.tr(
+                "name.onnx: a model that ONNX Runtime loads. name.safetensors: packed weights for PyTorch, which "
+                "engine/pytorch/packed.py loads and runs; inputs of the layers stay float, and no data is needed."
+            )
+        )
         self._output.add_save_button()
         self._output.set_path(str(output))
         self._activations = named(QComboBox(), "activations")
@@ -65,7 +74,9 @@ class ConvertDialog(FormDialog):
         if plan is None or figures is None:
             return
         self._activations.setCurrentIndex(self._activations.findData(plan.defaults.activations))
-        self._samples.setEnabled(plan.needs_calibration and data is not None)
+        is_packed = is_packed_path(self._output.path)
+        self._activations.setEnabled(not is_packed)
+        self._samples.setEnabled(plan.needs_calibration and data is not None and not is_packed)
         if data is not None:
             self._samples.setMaximum(max(data.calibration_summary.samples, 1))
         self._summary.setText(
@@ -86,19 +97,21 @@ class ConvertDialog(FormDialog):
     @property
     def _lacks_data(self) -> bool:
         plan = self._session.plan
-        return plan is not None and plan.needs_calibration and self._session.data is None
+        is_needed = plan is not None and plan.needs_calibration and not is_packed_path(self._output.path)
+        return is_needed and self._session.data is None
 
     def _refuse_output(self) -> str:
         model, path = self._session.model, Path(self._output.path)
         if not self._output.path or model is None:
             return self.tr("Give the name of a file to write.")
-        if path.suffix != ".onnx":
-            return self.tr("The name of the converted model must end in .onnx.")
+        if path.suffix != ".onnx" and not is_packed_path(path):
+            return self.tr("The name of the converted model must end in .onnx, or .safetensors for PyTorch.")
         if path.resolve() == Path(model.path).resolve():
             return self.tr("This is the float model itself. Choose another name.")
-        if path.exists():
+        existing = find_existing(path)
+        if existing is not None:
             return self.tr("{name} exists already, and results are never overwritten. Choose another name.").format(
-                name=path.name
+                name=existing.name
             )
         return ""
 

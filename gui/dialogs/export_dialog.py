@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QComboBox, QWidget
 
 from gui.dialogs.form_dialog import FormDialog
 from gui.dialogs.path_edit import PathEdit
-from gui.export_files import plan_path_for
 from gui.naming import named
+from gui.output_names import find_existing
 from gui.results import ResultEntry
 from gui.units import format_bytes
 
@@ -33,9 +33,15 @@ class ExportDialog(FormDialog):
         self._choice.setToolTip(self.tr("A model converted in this session"))
         for entry in results:
             self._choice.addItem(f"{entry.name}  ({format_bytes(entry.converted.file_bytes)})")
-        self._target = PathEdit("export_path", self.tr("Exported model"), self.tr("ONNX models (*.onnx)"), self)
+        kinds = self.tr("ONNX models (*.onnx);;Packed PyTorch weights (*.safetensors)")
+        self._target = PathEdit("export_path", self.tr("Exported model"), kinds, self)
         self._target.add_save_button()
-        self.add_note(self.tr("Copies the model, and its plan beside it, so that the result can be made again."))
+        self.add_note(
+            self.tr(
+                "Copies the model with its plan, so that the result can be made again, and its manifest: sizes, "
+                "SHA-256 and what was measured."
+            )
+        )
         self.form.addRow(self.tr("Result"), self._choice)
         self.form.addRow(self.tr("Save as"), self._target)
         self._choice.currentIndexChanged.connect(self._suggest)
@@ -53,14 +59,14 @@ class ExportDialog(FormDialog):
     def _check(self) -> None:
         path = Path(self._target.path)
         problem = ""
-        if path.suffix != ".onnx":
-            problem = self.tr("The name of the exported model must end in .onnx.")
+        suffix = Path(self._entry.name).suffix
+        existing = find_existing(path)
+        if path.suffix != suffix:
+            problem = self.tr("The name of the exported model must end in {suffix}.").format(suffix=suffix)
         elif path.resolve() == Path(self._entry.converted.output).resolve():
             problem = self.tr("This is the result itself. Choose another name or folder.")
-        elif path.exists() or plan_path_for(path).exists():
-            problem = self.tr("{name} exists already. Choose another name.").format(
-                name=path.name if path.exists() else plan_path_for(path).name
-            )
+        elif existing is not None:
+            problem = self.tr("{name} exists already. Choose another name.").format(name=existing.name)
         self.accept_button.setEnabled(not problem)
         self.show_problem(problem)
 

@@ -56,8 +56,3 @@ def test_that_drawn_inputs_follow_the_declared_shapes() -> None:
     feeds = draw_feeds(inputs, 5)
     assert {name: value.shape for name, value in feeds.items()} == {"x": (5, 1), "s": (2, 5, 3), "r": ()}
     np.testing.assert_array_equal(feeds["x"], draw_feeds(inputs, 5)["x"])
-
-
-def test_that_the_processor_is_named_with_its_integer_instructions(tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text("model name\t: Chip 1\nflags\t\t: fpu avx2 avx512_vnni\n")
-    assert describe_cpu(tmp_path / "cpuinfo") == "Chip 1, AVX2, AVX512-VNNI"

@@ -135,6 +135,29 @@ def test_that_reduced_ranges_reach_the_file_through_plan_and_option(
     assert max(int(np.abs(item.astype(int)).max()) for item in codes) == 63
 
 
+def test_that_portable_is_demanded_of_a_plan_and_told_of_the_file(shell: Shell, sample_model: Path) -> None:
+    weight_only = ("--activations", "float", "--kernel", "nbits")
+    document = shell.json("convert", sample_model, *weight_only, "-o", "a.onnx")
+    assert document["is_portable"] is False
+    assert json.loads(Path("a.manifest.json").read_text())["is_portable"] is False
+    assert "nbits" in shell.refusal("convert", sample_model, *weight_only, "--portable", "-o", "b.onnx")
+    assert "nbits" in shell.refusal("convert", sample_model, "--plan", "a.plan.json", "--portable", "-o", "b.onnx")
+    shell.json("convert", sample_model, "--activations", "dynamic8", "-o", "c.onnx")
+    assert shell.json("convert", sample_model, "--plan", "c.plan.json", "--portable", "-o", "d.onnx")["is_portable"]
+    assert json.loads(Path("d.plan.json").read_text())["defaults"]["portable"] is True
+    assert not Path("b.onnx").exists()
+
+
+def test_that_a_plan_that_is_read_is_not_overwritten_by_another(shell: Shell, sample_model: Path) -> None:
+    shell.json("convert", sample_model, "--activations", "dynamic8", "-o", "a.onnx", "--save-plan", "net.plan.json")
+    text = Path("net.plan.json").read_text()
+    same = ("convert", sample_model, "--plan", "net.plan.json", "-o", "net.onnx")
+    assert "net.plan.json" in shell.refusal(*same, "--layer", "head.*=4")
+    assert not Path("net.onnx").exists()
+    shell.json(*same)
+    assert Path("net.plan.json").read_text() == text
+
+
 def test_that_a_conversion_is_evaluated_and_benchmarked(
     shell: Shell, sample_model: Path, sample_test_data: Path
 ) -> None:

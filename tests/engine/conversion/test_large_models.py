@@ -46,7 +46,7 @@ def test_that_weights_beyond_the_limit_go_to_a_file_beside_the_model(
     monkeypatch.setattr("engine.conversion.convert.EXTERNAL_DATA_BYTES", 0)
     (tmp_path / "out").mkdir()
     outside = convert_weight_only(source, tmp_path / "out" / "outside.onnx")
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["outside.onnx", "outside.onnx.data"]
+    assert {"outside.onnx", "outside.onnx.data"} < {file.name for file in (tmp_path / "out").iterdir()}
     assert outside.file_bytes >= WEIGHT[0] * WEIGHT[1] // 2
     x = {"x": normal(3, WEIGHT[0], seed=5)}
     sessions = [ort.InferenceSession(item.output, providers=["CPUExecutionProvider"]) for item in (inside, outside)]

@@ -182,6 +182,49 @@ def test_that_embeddings_and_products_in_a_loop_are_converted(bits: int, tmp_pat
         assert sqnr_db(expected, found) > {16: 60, 8: 30, 4: 10, 2: 0}[bits]
 
 
+def product_in_a_scan() -> onnx.ModelProto:
+    """A recurrence written out: the state of every step is a MatMul of the last one, plus the step's input."""
+    info = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["state", "w"], ["product"], name="product"),
+            helper.make_node("Add", ["product", "row"], ["next"]),
+            helper.make_node("Identity", ["next"], ["seen"]),
+        ],
+        "body",
+        [info("state", TensorProto.FLOAT, [2, 24]), info("row", TensorProto.FLOAT, [2, 24])],
+        [info("next", TensorProto.FLOAT, [2, 24]), info("seen", TensorProto.FLOAT, [2, 24])],
+    )
+    graph = helper.make_graph(
+        [helper.make_node("Scan", ["start", "x"], ["last", "y"], name="scan", body=body, num_scan_inputs=1)],
+        "g",
+        [info("x", TensorProto.FLOAT, [5, 2, 24])],
+        [info("last", TensorProto.FLOAT, [2, 24]), info("y", TensorProto.FLOAT, [5, 2, 24])],
+        [
+            numpy_helper.from_array(normal(24, 24, seed=1, scale=0.1), "w"),
+            numpy_helper.from_array(np.zeros((2, 24), np.float32), "start"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnx.checker.check_model(model)
+    return model
+
+
+@pytest.mark.parametrize("bits", [16, 8, 4, 2])
+def test_that_a_product_in_a_scan_is_stored_packed(bits: int, tmp_path: Path) -> None:
+    model = open_built(product_in_a_scan(), tmp_path)
+    (layer,) = model.summary.layers
+    assert (layer.name, layer.kernels) == ("product", (Kernel.FLOAT,))
+    convert_to(model, build_plan(model.summary, bits), tmp_path / "out.onnx")
+    stored = [tensor for tensor in onnx.load(tmp_path / "out.onnx").graph.initializer if np.prod(tensor.dims) == 576]
+    assert [len(tensor.raw_data) for tensor in stored] == [576 * bits // 8]
+    feeds = {"x": normal(5, 2, 24, seed=3)}
+    expected = run_model(model.path, feeds)
+    for is_optimized in (False, True):
+        for one, other in zip(expected, run_model(tmp_path / "out.onnx", feeds, optimized=is_optimized), strict=True):
+            assert sqnr_db(one, other) > {16: 60, 8: 30, 4: 10, 2: 0}[bits]
+
+
 def run_silero(path: Path, samples: Array) -> tuple[Array, Array]:
     """Speech probabilities and states, frame by frame, the state carried along."""
     import onnxruntime as ort
