@@ -120,7 +120,8 @@ def quantize_with_onnxruntime(subject: Subject, output: Path, samples: int, meth
     """Static QDQ, per channel, uint8 activations."""
     summary = run_request(OpenRequest(str(subject.model)), JobContext())
     assert isinstance(summary, ModelSummary)
-    with contextlib.redirect_stdout(io.StringIO()):
+    # It leaves files of its shape inference in the working directory.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(output.parent):
         quantize_static(
             str(prepare_for_onnxruntime(subject.model, output.with_suffix(".prepared.onnx"))),
             str(output),

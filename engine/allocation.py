@@ -48,7 +48,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class _Limit:
+class Limit:
     """One resource with a capacity.
 
     Attributes:
@@ -75,19 +75,12 @@ def allocate(request: AllocateRequest) -> AllocateResult:
         BudgetError: the budget is out of reach; the text names the achievable range.
         PlanError: the sensitivity belongs to another model.
     """
-    problem = Problem.of(request, is_loss_limited=_loss_limit(request.budget) is not None)
-    limits = _read_limits(request.budget, request.model)
-    chosen = problem.solve(limits, _loss_limit(request.budget))
-    plan = problem.assemble(chosen)
-    explained = plan.with_layers(
-        {
-            layer.name: dataclasses.replace(choice, extra={**choice.extra, REASON: reason})
-            for decision, reason in zip(problem.decisions, problem.explain(chosen), strict=True)
-            for layer in decision.layers
-            for choice in [plan.layer(layer.name)]
-        }
+    problem = Problem.of(request, is_loss_limited=loss_limit(request.budget) is not None)
+    limits = read_limits(request.budget, request.model)
+    chosen = problem.solve(limits, loss_limit(request.budget))
+    result = dataclasses.replace(
+        problem.explain(chosen), provenance=f"allocated for {_describe_budget(request.budget)}"
     )
-    result = dataclasses.replace(explained, provenance=f"allocated for {_describe_budget(request.budget)}")
     return AllocateResult(result, problem.metric, predict(request.model, result, request.sensitivity, problem.metric))
 
 
@@ -214,14 +207,14 @@ class Problem:
         decided: Table = costs[np.arange(len(costs)), found].sum(axis=1)
         return own + decided
 
-    def solve(self, limits: Sequence[_Limit], loss_limit: float | None) -> npt.NDArray[np.int64]:
+    def solve(self, limits: Sequence[Limit], most: float | None) -> npt.NDArray[np.int64]:
         """The candidate of every decision.
 
         Raises:
             BudgetError: out of reach.
         """
-        if loss_limit is not None and not limits:
-            return self._solve_for_loss(loss_limit)
+        if most is not None and not limits:
+            return self._solve_for_loss(most)
         capacities = [limit.capacity for limit in limits]
         for _ in range(MAX_CORRECTIONS):
             chosen = self._solve_once(limits, capacities)
@@ -232,14 +225,14 @@ class Problem:
             capacities = [capacity - max(over, 0.0) for capacity, over in zip(capacities, excess, strict=True)]
         else:
             raise BudgetError(self._describe_range(limits))
-        if loss_limit is not None and self.fixed_loss() + self._loss(chosen) > loss_limit:
+        if most is not None and self.fixed_loss() + self._loss(chosen) > most:
             best = undamage(self.metric, self.fixed_loss() + self._loss(chosen))
             raise BudgetError(
                 f"Within this budget the predicted {self.metric} is {best:.4g} at best. Allow more loss or more size."
             )
         return chosen
 
-    def _solve_once(self, limits: Sequence[_Limit], capacities: Sequence[float]) -> npt.NDArray[np.int64]:
+    def _solve_once(self, limits: Sequence[Limit], capacities: Sequence[float]) -> npt.NDArray[np.int64]:
         tables = [self.costs(limit.cost) for limit in limits]
         rooms = []
         for limit, capacity, table in zip(limits, capacities, tables, strict=True):
@@ -254,7 +247,7 @@ class Problem:
         return self._solve_mixed(tables, rooms, limits)
 
     def _solve_mixed(
-        self, tables: Sequence[Table], rooms: Sequence[float], limits: Sequence[_Limit]
+        self, tables: Sequence[Table], rooms: Sequence[float], limits: Sequence[Limit]
     ) -> npt.NDArray[np.int64]:
         """Several resources at once: one binary variable per candidate."""
         is_there = np.isfinite(self.losses)
@@ -276,14 +269,14 @@ class Problem:
         chosen[owner[taken]] = candidate[taken]
         return chosen
 
-    def _solve_for_loss(self, loss_limit: float) -> npt.NDArray[np.int64]:
+    def _solve_for_loss(self, most: float) -> npt.NDArray[np.int64]:
         """The smallest file that loses no more."""
         sizes = self.costs(joint_bytes)
-        room = loss_limit - self.fixed_loss()
+        room = most - self.fixed_loss()
         if knapsack.least_cost(self.losses) > room:
             least = undamage(self.metric, self.fixed_loss() + knapsack.least_cost(self.losses))
             raise BudgetError(
-                f"A predicted {self.metric} of {undamage(self.metric, loss_limit):.4g} cannot be reached: with these "
+                f"A predicted {self.metric} of {undamage(self.metric, most):.4g} cannot be reached: with these "
                 f"layers free it is {least:.4g} at best. Allow more loss, or unlock layers."
             )
         return knapsack.solve(self.losses, sizes, room)
@@ -291,7 +284,7 @@ class Problem:
     def _loss(self, chosen: npt.NDArray[np.int64]) -> float:
         return float(self.losses[np.arange(len(chosen)), chosen].sum())
 
-    def _describe_range(self, limits: Sequence[_Limit]) -> str:
+    def _describe_range(self, limits: Sequence[Limit]) -> str:
         """What each limit could be with these layers free."""
         parts = []
         for limit in limits:
@@ -302,14 +295,18 @@ class Problem:
         together = " All limits together leave no plan." if len(limits) > 1 else ""
         return " ".join(parts) + together
 
-    def explain(self, chosen: npt.NDArray[np.int64]) -> list[str]:
-        """Per decision, why it got its bits: what the next lower and the next higher candidate would do."""
+    def explain(self, chosen: npt.NDArray[np.int64]) -> Plan:
+        """The plan with these candidates, in which every free layer says why it got its bits."""
+        plan = self.assemble(chosen)
         sizes = self.costs(joint_bytes)
         total = self.fixed_loss() + self._loss(chosen)
-        return [
-            _explain(decision, int(index), sizes[row], total)
-            for row, (decision, index) in enumerate(zip(self.decisions, chosen, strict=True))
-        ]
+        explained = {}
+        for row, (decision, index) in enumerate(zip(self.decisions, chosen, strict=True)):
+            reason = _explain(decision, int(index), sizes[row], total)
+            for layer in decision.layers:
+                choice = plan.layer(layer.name)
+                explained[layer.name] = dataclasses.replace(choice, extra={**choice.extra, REASON: reason})
+        return plan.with_layers(explained)
 
 
 def _explain(decision: Decision, index: int, sizes: Table, total: float) -> str:
@@ -404,14 +401,14 @@ def _ram_bytes(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> 
     return sum(loaded_bytes(layer, choice) for layer, choice in zip(layers, choices, strict=True))
 
 
-def _loss_limit(budget: Budget) -> float | None:
+def loss_limit(budget: Budget) -> float | None:
     """The most that the plan may lose, as `damage`; None without such a limit."""
     if budget.min_sqnr_db is not None:
         return damage(Metric.SQNR, budget.min_sqnr_db)
     return budget.max_loss
 
 
-def _read_limits(budget: Budget, model: ModelSummary) -> list[_Limit]:
+def read_limits(budget: Budget, model: ModelSummary) -> list[Limit]:
     """The limits on resources.
 
     Raises:
@@ -431,12 +428,12 @@ def _read_limits(budget: Budget, model: ModelSummary) -> list[_Limit]:
         limits.append(_bits_limit(budget.bits_per_weight, model))
     if budget.ram_bytes is not None:
         limits.append(_ram_limit(budget.ram_bytes, model))
-    if not limits and _loss_limit(budget) is None:
+    if not limits and loss_limit(budget) is None:
         raise BudgetError("The budget says no limit. Give a size, bits per weight, a loss, a latency or memory.")
     return limits
 
 
-def _size_limit(size: int, model: ModelSummary) -> _Limit:
+def _size_limit(size: int, model: ModelSummary) -> Limit:
     def say(least: float, most: float) -> str:
         reachable = math.ceil(1000 * least / model.file_bytes) / 1000
         return (
@@ -444,10 +441,10 @@ def _size_limit(size: int, model: ModelSummary) -> _Limit:
             f"{reachable:.3f} to {most / model.file_bytes:.3f} of the source."
         )
 
-    return _Limit(size, joint_bytes, lambda plan: predict_file_bytes(model, plan), say)
+    return Limit(size, joint_bytes, lambda plan: predict_file_bytes(model, plan), say)
 
 
-def _bits_limit(bits: float, model: ModelSummary) -> _Limit:
+def _bits_limit(bits: float, model: ModelSummary) -> Limit:
     def say(least: float, most: float) -> str:
         reachable = math.ceil(100 * least / max(model.parameters, 1)) / 100
         return (
@@ -458,17 +455,17 @@ def _bits_limit(bits: float, model: ModelSummary) -> _Limit:
     def measure(plan: Plan) -> float:
         return bits_per_weight(model, plan) * model.parameters
 
-    return _Limit(bits * model.parameters, _stored_bits, measure, say)
+    return Limit(bits * model.parameters, _stored_bits, measure, say)
 
 
-def _ram_limit(size: int, model: ModelSummary) -> _Limit:
+def _ram_limit(size: int, model: ModelSummary) -> Limit:
     def say(least: float, most: float) -> str:
         return (
             f"Weights in {_kilobytes(size)} of memory cannot be reached: with these layers free they take "
             f"{_kilobytes(least)} to {_kilobytes(most)}."
         )
 
-    return _Limit(size, _ram_bytes, lambda plan: predict_ram_bytes(model, plan), say)
+    return Limit(size, _ram_bytes, lambda plan: predict_ram_bytes(model, plan), say)
 
 
 def _describe_budget(budget: Budget) -> str:

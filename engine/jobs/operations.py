@@ -19,6 +19,7 @@ from engine.job_context import JobContext
 from engine.jobs.requests import (
     AllocateRequest,
     AllocateResult,
+    AnalysisMethod,
     AnalyzeRequest,
     BenchmarkRequest,
     CalibrateRequest,
@@ -29,16 +30,25 @@ from engine.jobs.requests import (
     DataRequest,
     DataSummary,
     EvaluateRequest,
+    Forecast,
+    ForecastRequest,
     Front,
     FrontRequest,
+    LatencyRequest,
     OpenRequest,
+    PolishRequest,
+    PolishResult,
     WeightHistogram,
     WeightHistogramRequest,
 )
+from engine.latency.figures import Latencies
+from engine.latency.measuring import measure_latencies
 from engine.model.opened import Model, open_model
 from engine.plan import ensure_plan_fits
+from engine.polish import polish
 from engine.pytorch import is_packed_path
 from engine.pytorch.importing import import_model, is_archive
+from engine.sensitivity.exact import analyze_exact, forecast_exact
 from engine.sensitivity.matrix import Sensitivity
 from engine.sensitivity.quick import analyze_quick
 from engine.summary import ModelSummary
@@ -117,16 +127,36 @@ def run_calibrate(request: CalibrateRequest, context: JobContext) -> CalibrateRe
 
 
 def run_analyze(request: AnalyzeRequest, context: JobContext) -> Sensitivity:
-    """Quick sensitivity."""
+    """Sensitivity by the method that is asked for."""
     model = open_cached(request.model)
     ensure_plan_fits(request.plan, model.summary)
     dataset = _dataset(model, request.data)
+    if request.method == AnalysisMethod.EXACT:
+        return analyze_exact(model, dataset, context, request)
+    if request.method == AnalysisMethod.LOSS:
+        from engine.sensitivity.loss import analyze_loss  # torch
+
+        return analyze_loss(model, dataset, context, plan=request.plan, bits=request.bits, samples=request.samples)
     return analyze_quick(model, dataset, context, plan=request.plan, bits=request.bits, samples=request.samples)
+
+
+def run_forecast(request: ForecastRequest, context: JobContext) -> Forecast:
+    """What an exact analysis would take."""
+    analysis = request.analysis
+    model = open_cached(analysis.model)
+    ensure_plan_fits(analysis.plan, model.summary)
+    return forecast_exact(model, _dataset(model, analysis.data), context, analysis)
 
 
 def run_allocate(request: AllocateRequest, context: JobContext) -> AllocateResult:
     """Choose bits for a budget."""
     return allocate(request)
+
+
+def run_polish(request: PolishRequest, context: JobContext) -> PolishResult:
+    """Choose bits for a budget, measure the plan, and improve it."""
+    model = open_cached(request.model)
+    return polish(model, _dataset(model, request.data), request, context)
 
 
 def run_front(request: FrontRequest, context: JobContext) -> Front:
@@ -166,6 +196,11 @@ def _calibration(
     return calibrate(model, dataset, request.samples, context)
 
 
+def run_latency(request: LatencyRequest, context: JobContext) -> Latencies:
+    """Time the layers."""
+    return measure_latencies(open_cached(request.model), request, context)
+
+
 def _dataset(model: Model, choice: DataChoice) -> Dataset:
     return open_dataset(choice, model.summary.inputs)
 
@@ -176,9 +211,12 @@ _OPERATIONS = {
     WeightHistogramRequest: run_weight_histogram,
     CalibrateRequest: run_calibrate,
     AnalyzeRequest: run_analyze,
+    ForecastRequest: run_forecast,
     AllocateRequest: run_allocate,
     FrontRequest: run_front,
+    PolishRequest: run_polish,
     ConvertRequest: run_convert,
     EvaluateRequest: evaluate,
     BenchmarkRequest: benchmark,
+    LatencyRequest: run_latency,
 }

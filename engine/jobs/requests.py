@@ -249,6 +249,61 @@ class AllocateResult:
 
 
 @dataclass(frozen=True)
+class PolishRequest:
+    """Allocate, measure the whole plan on data, and improve it by real evaluations → `PolishResult`.
+
+    A `PolishStep` arrives as a partial result for every plan that is better than those before, so that a
+    cancelled run leaves the best so far.
+
+    Attributes:
+        model: the file; `samples` of `data` are evaluated for every plan.
+        seconds: no trial starts later than this.
+    """
+
+    model: str
+    data: DataChoice
+    sensitivity: Sensitivity
+    plan: Plan
+    budget: Budget
+    metric: Metric | None = None
+    forbidden_kernels: frozenset[Kernel] = frozenset()
+    samples: int = 128
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class PolishStep:
+    """The best plan so far.
+
+    Attributes:
+        measured: on the network's outputs against float, weights quantized and activations in float, as in
+            the cells.
+        evaluations: how many plans were measured until then, this one included.
+    """
+
+    plan: Plan
+    predicted: Prediction
+    measured: Mapping[Metric, float]
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class PolishResult:
+    """What the search ended with.
+
+    Attributes:
+        first: the plan that allocation chose from the cells.
+        best: the best measured one within the budget.
+        metric: what was improved, of those measured: KL where the cells hold a loss.
+    """
+
+    first: PolishStep
+    best: PolishStep
+    metric: Metric
+    evaluations: int
+
+
+@dataclass(frozen=True)
 class FrontRequest:
     """Every plan that nothing beats in both cost and loss → `Front`; the fields are those of `AllocateRequest`.
 
@@ -415,6 +470,26 @@ class Benchmark:
     runtime: str
 
 
+@dataclass(frozen=True)
+class LatencyRequest:
+    """Time every layer on every kernel it has → `Latencies`; a `LayerLatency` arrives per layer.
+
+    Attributes:
+        plan: its defaults say how weights are grouped; its layers do not matter.
+        bits: of weights; 32 is always there.
+        data: the first samples are the inputs; without it they are drawn.
+        is_fresh: measure anew what an earlier run on this machine has measured already.
+    """
+
+    model: str
+    plan: Plan
+    bits: tuple[int, ...] = (16, 8, 4, 2)
+    threads: int = 1
+    batch: int = 1
+    data: DataChoice | None = None
+    is_fresh: bool = False
+
+
 Request = (
     OpenRequest
     | DataRequest
@@ -424,7 +499,9 @@ Request = (
     | ForecastRequest
     | AllocateRequest
     | FrontRequest
+    | PolishRequest
     | ConvertRequest
     | EvaluateRequest
     | BenchmarkRequest
+    | LatencyRequest
 )
