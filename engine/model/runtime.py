@@ -37,6 +37,7 @@ class Session:
         is_optimized: bool = True,
         is_spinning: bool = True,
         optimized_model_path: Path | None = None,
+        profile_prefix: Path | None = None,
     ) -> None:
         """Load `model`, a path or a serialised ModelProto.
 
@@ -45,6 +46,8 @@ class Session:
             is_optimized: run ONNX Runtime's graph optimisations, or the graph exactly as written.
             is_spinning: let idle threads of the pool wait actively; off where sessions are timed in turn.
             optimized_model_path: where ONNX Runtime writes the optimised graph.
+            profile_prefix: start of the name of a file to which every run's times go, node by node, until
+                `end_profiling`.
 
         Raises:
             ModelError: ONNX Runtime refuses the model.
@@ -60,6 +63,9 @@ class Session:
             options.optimized_model_filepath = str(optimized_model_path)
             name = f"{optimized_model_path.name}.data"
             options.add_session_config_entry("session.optimized_model_external_initializers_file_name", name)
+        if profile_prefix is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile_prefix)
         source = str(model) if isinstance(model, Path) else model
         try:
             self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
@@ -94,6 +100,10 @@ class Session:
             if type(error).__module__.startswith("onnxruntime"):
                 raise ModelError(f"ONNX Runtime cannot run the model: {first_line(error)}") from error
             raise
+
+    def end_profiling(self) -> Path:
+        """Stop recording times, and say which file has them."""
+        return Path(self._session.end_profiling())
 
 
 def _spec(item: Any) -> TensorSpec:
