@@ -42,7 +42,7 @@ lint: .venv/.installed-dev
 	$(BIN)/lint-imports
 
 bench: .venv/.installed-dev
-	@for name in startup latency transformer_latency calibration_memory decoder_conversion; do \
+	@for name in startup latency transformer_latency calibration_memory decoder_conversion sensitivity; do \
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 screenshots: | system
