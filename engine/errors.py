@@ -29,6 +29,19 @@ class ConversionError(BitsmithError):
     """A conversion that was refused, or whose result did not pass verification."""
 
 
+class UnsupportedOperator(BitsmithError):
+    """An operator, or a use of one, that has no torch form.
+
+    Attributes:
+        op, node: of the operator.
+    """
+
+    def __init__(self, op: str, node: str, detail: str = "") -> None:
+        with_detail = f" with {detail}" if detail else ""
+        super().__init__(f"The operator {op} (node {node}) has no torch form{with_detail}.")
+        self.op, self.node = op, node
+
+
 class BudgetError(BitsmithError):
     """A budget outside the range that the candidates can reach; the text names the range."""
 

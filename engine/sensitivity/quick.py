@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,13 +18,14 @@ from engine.model.layers import Layer
 from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import Plan, choose_layer_plan
-from engine.sensitivity.gram import InputMoments, gram_bytes
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
+from engine.sensitivity.sampled_inputs import SampledInputs, sampled_bytes
 from engine.sizes import stored_weight_bytes
 
-# Moments of a band of layers are held at once; a model that needs more is passed over band by band.
+# Sampled inputs of a band of layers are held at once; a model that needs more is passed over band by band.
 BAND_BYTES = 1 << 30
-ROWS_PER_LAYER = 4096
+ROWS_PER_LAYER = 512
+MAX_WORKERS = 8
 SEED = 0
 
 
@@ -30,9 +34,10 @@ def analyze_quick(
 ) -> Sensitivity:
     """SQNR of each layer's output for each weight bit width, its input as in the float model.
 
-    Every layer is tried in the scheme that the plan's defaults give those bits, so the codes measured
-    are the codes that conversion would pack. A `SensitivityRow` is handed out per layer; it is empty
-    where nothing shows the layer's input (in the body of an If).
+    Beside it, the SQNR that is left when the input is quantized as the layer's integer kernels do it, the
+    weight as in the float model. Every layer is tried in the scheme that the plan's defaults give those bits, so
+    the codes measured are the codes that conversion would pack. A `SensitivityRow` is handed out per layer; it is
+    empty where nothing shows the layer's input (in the body of an If).
 
     Raises:
         DataError: the samples do not fit.
@@ -41,12 +46,11 @@ def analyze_quick(
     rows: dict[str, SensitivityRow] = {}
     seen = 0
     for band in _split_bands(model.layers):
-        moments, seen = _collect(model, band, dataset, samples, context)
-        for layer in band:
-            row = _measure_row(model, moments.pop(layer.name), plan, bits)
-            rows[layer.name] = row
+        inputs, seen = _collect(model, band, dataset, samples, context)
+        for row in _measure_rows(model, inputs, plan, bits):
+            rows[row.layer] = row
             context.partial(row)
-            context.report(len(rows), len(model.layers), f"Quantizing {model.summary.layer_by_name[layer.name].title}")
+            context.report(len(rows), len(model.layers), f"Quantizing {model.summary.layer_by_name[row.layer].title}")
     return Sensitivity(model.summary.sha256, model.path.name, "quick", seen, dataset.digest, rows)
 
 
@@ -54,7 +58,7 @@ def _split_bands(layers: Iterable[Layer]) -> Iterable[list[Layer]]:
     band: list[Layer] = []
     weight = 0
     for layer in layers:
-        size = gram_bytes(layer)
+        size = sampled_bytes(layer, ROWS_PER_LAYER)
         if band and weight + size > BAND_BYTES:
             yield band
             band, weight = [], 0
@@ -65,8 +69,8 @@ def _split_bands(layers: Iterable[Layer]) -> Iterable[list[Layer]]:
 
 def _collect(
     model: Model, band: list[Layer], dataset: Dataset, samples: int, context: JobContext
-) -> tuple[dict[str, InputMoments], int]:
-    moments = {layer.name: InputMoments.empty(layer) for layer in band}
+) -> tuple[dict[str, SampledInputs], int]:
+    inputs = {layer.name: SampledInputs(layer) for layer in band}
     total = min(samples, dataset.samples)
     rows_per_sample = max(1, ROWS_PER_LAYER // max(total, 1))
     rng = np.random.default_rng(SEED)
@@ -78,25 +82,46 @@ def _collect(
     def visit(values: dict[str, npt.NDArray[Any]]) -> None:
         for name, value in values.items():
             for layer in readers[name]:
-                moments[layer.name].update(value, rows_per_sample * max(value.shape[0], 1), rng)
+                inputs[layer.name].update(value, rows_per_sample * max(value.shape[0], 1), rng)
                 context.check_cancelled()
 
     def report(done: int, total: int) -> None:
         context.report(done, total, f"Collecting statistics of {len(band)} layers: sample {done} of {total}")
 
     seen = visit_activations(model, list(readers), dataset, samples, ActivationVisitor(visit, report, context))
-    return moments, seen
+    return inputs, seen
 
 
-def _measure_row(model: Model, moments: InputMoments, plan: Plan, bits: Sequence[int]) -> SensitivityRow:
-    layer = moments.layer
-    summary = model.summary.layer_by_name[layer.name]
-    matrix = layer.matrix()
-    cells, stored = {}, {}
-    for width in bits:
-        choice = choose_layer_plan(summary, width, plan.defaults)
-        stored[width] = stored_weight_bytes(summary, choice)
-        if moments.rows:
-            sqnr_db = moments.sqnr_db(matrix, fake_quantize_layer(matrix, summary, choice))
-            cells[width] = Cell({Metric.SQNR: sqnr_db})
-    return SensitivityRow(layer.name, cells, stored)
+def _measure_rows(
+    model: Model, inputs: dict[str, SampledInputs], plan: Plan, bits: Sequence[int]
+) -> Iterator[SensitivityRow]:
+    """Rows in order, made side by side; numpy lets go of the interpreter lock."""
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS))
+    try:
+        waiting = deque(pool.submit(_measure_row, model, inputs[name], plan, bits) for name in inputs)
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _measure_row(model: Model, inputs: SampledInputs, plan: Plan, bits: Sequence[int]) -> SensitivityRow:
+    summary = model.summary.layer_by_name[inputs.layer.name]
+    choices = {width: choose_layer_plan(summary, width, plan.defaults) for width in bits}
+    stored = {width: stored_weight_bytes(summary, choice) for width, choice in choices.items()}
+    if inputs.is_empty:
+        return SensitivityRow(summary.name, {}, stored)
+    matrix = inputs.layer.matrix()
+    signal = inputs.output_energy(matrix)
+    cells = {
+        width: _cell(signal, inputs.output_energy(fake_quantize_layer(matrix, summary, choice) - matrix))
+        for width, choice in choices.items()
+    }
+    spread = plan.defaults.activation_range
+    activations = {mode: _cell(signal, inputs.activation_noise(matrix, mode, spread)) for mode in inputs.modes}
+    return SensitivityRow(summary.name, cells, stored, activations)
+
+
+def _cell(signal: float, noise: float) -> Cell:
+    """SQNR of the layer's output, bias left out, in dB."""
+    return Cell({Metric.SQNR: float(10 * np.log10(max(signal, 1e-30) / noise)) if noise > 0 else float("inf")})

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from engine.errors import BitsmithError, JobCancelled
 from engine.job_context import CallbackContext, JobContext
+from engine.model.layers import find_layers
 from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
-from engine.numerics.schemes import ActivationMode
-from engine.plan import build_plan, choose_layer_plan
+from engine.numerics.affine import choose_tensor_quantization
+from engine.numerics.schemes import ActivationMode, ActivationRange, CalibrationMethod
+from engine.plan import PlanDefaults, build_plan, choose_layer_plan
 from engine.sensitivity import quick
 from engine.sensitivity.matrix import (
     Cell,
@@ -30,6 +33,7 @@ from engine.sensitivity.matrix import (
     sensitivity_to_json,
 )
 from engine.sensitivity.quick import analyze_quick
+from engine.sensitivity.sampled_inputs import SampledInputs
 from engine.sizes import stored_weight_bytes
 from tests.engine.models import (
     Array,
@@ -269,3 +273,53 @@ def test_that_the_input_weight_of_an_lstm_is_measured_and_the_recurrent_one_is_n
     assert 30 < row.cells[8].values[Metric.SQNR] < 70
     assert row.cells[8].values[Metric.SQNR] > row.cells[4].values[Metric.SQNR] > row.cells[2].values[Metric.SQNR]
     assert not found.rows["net.R"].cells  # no tensor of the graph shows the hidden state of every step
+
+
+def measure_activation(
+    model: Model, proto: onnx.ModelProto, feeds: dict[str, Array], grids: list[tuple[float, float]]
+) -> float:
+    """SQNR of the output when the input of every batch is quantized to uint8 over its range."""
+    parts = np.array_split(feeds["x"], len(grids))
+    quantized = [choose_tensor_quantization(*grid).fake_quantize(x) for grid, x in zip(grids, parts, strict=True)]
+    (reference,), (test,) = run_model(proto, feeds), run_model(proto, {"x": np.concatenate(quantized)})
+    return sqnr_db(reference, test)
+
+
+@pytest.mark.usefixtures("every_position")
+def test_that_a_quantized_input_is_measured_as_the_kernels_quantize_it(tmp_path: Path) -> None:
+    proto = single("Gemm", ["N", 20], (20, 9))
+    model = open_built(proto, tmp_path)
+    feeds = {"x": normal(6, 20, seed=3)}
+    dataset = write_dataset(model, feeds, tmp_path / "d.npz")
+    defaults = PlanDefaults(activation_range=ActivationRange(CalibrationMethod.MINMAX))
+    plan = build_plan(model.summary, 8, defaults)
+    row = analyze_quick(model, dataset, JobContext(), plan=plan, bits=BITS, samples=6).rows["layer"]
+    whole = (float(feeds["x"].min()), float(feeds["x"].max()))
+    assert set(row.activations) == {ActivationMode.STATIC, ActivationMode.DYNAMIC}
+    for cell in row.activations.values():  # six samples are one batch, so both ranges are those of all samples
+        assert cell.values[Metric.SQNR] == pytest.approx(measure_activation(model, proto, feeds, [whole]), abs=0.01)
+
+
+def test_that_activations_are_measured_only_where_a_kernel_quantizes_them(tmp_path: Path) -> None:
+    found = analyze(tmp_path, JobContext())
+    assert set(found.rows["first"].activations) == {ActivationMode.STATIC}
+    assert set(found.rows["head"].activations) == {ActivationMode.STATIC, ActivationMode.DYNAMIC}
+
+
+def test_that_a_dynamic_range_is_that_of_every_batch() -> None:
+    layer = find_layers(ir.from_proto(single("Gemm", ["N", 20], (20, 9))).graph)[0]
+    inputs = SampledInputs(layer)
+    rng = np.random.default_rng(0)
+    small, large = normal(4, 20), normal(4, 20, seed=1, scale=100.0)
+    for values in (small, large):
+        inputs.update(values, 100, rng)
+    choice = ActivationRange(CalibrationMethod.MINMAX)
+    matrix = layer.matrix()
+    only_small = SampledInputs(layer)
+    only_small.update(small, 100, rng)
+    expected = only_small.activation_noise(matrix, ActivationMode.DYNAMIC, choice)
+    only_large = SampledInputs(layer)
+    only_large.update(large, 100, rng)
+    expected += only_large.activation_noise(matrix, ActivationMode.DYNAMIC, choice)
+    assert inputs.activation_noise(matrix, ActivationMode.DYNAMIC, choice) == pytest.approx(expected, rel=1e-4)
+    assert inputs.activation_noise(matrix, ActivationMode.STATIC, choice) > expected
