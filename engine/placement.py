@@ -28,6 +28,8 @@ PASS_THROUGH_OPS = frozenset(
 # Seen in the optimised graph of onnxruntime 1.31: HardSigmoid, HardSwish, Tanh, ReduceMean, Neg and a Resize
 # that interpolates stay in float between DequantizeLinear and QuantizeLinear, so none of them is here.
 INTEGER_OPS = frozenset({"Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu"})
+# Float layers that ONNX Runtime would quantize by itself, between DequantizeLinear and QuantizeLinear.
+SELF_QUANTIZED_OPS = frozenset({"Conv", "ConvTranspose", "Gemm"})
 CLIPPING_OPS = frozenset({"Relu", "Clip"})
 
 
@@ -41,11 +43,13 @@ class Placement:
         integer_producers: quantized tensors that an integer kernel writes; every reader of these
             reads the dequantized value, readers of the others only if they are in `readers`.
         readers: for the other quantized tensors, names of the nodes that read the dequantized value.
+        static_layers: names of the layers that compute on integers.
     """
 
     range_source: Mapping[str, str]
     integer_producers: frozenset[str]
     readers: Mapping[str, frozenset[str]]
+    static_layers: frozenset[str] = frozenset()
 
 
 def is_pass_through(node: NodeSummary) -> bool:
@@ -102,6 +106,7 @@ class _Placer:
             range_source={name: self._source_of(name) for name in sorted(self._quantized)},
             integer_producers=frozenset(self._written & self._quantized),
             readers={name: self._readers(name) for name in self._quantized - self._written},
+            static_layers=frozenset(self._static),
         )
 
     def _would_fuse_with_relu(self, layer: LayerSummary) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from engine.numerics.packing import packed_bytes
 from engine.numerics.schemes import Kernel, PerGroup, PerTensor
-from engine.placement import place
+from engine.placement import SELF_QUANTIZED_OPS, Placement, place
 from engine.plan import LayerPlan, Plan
 from engine.summary import LayerSummary, ModelSummary
 
@@ -70,16 +70,16 @@ def bits_per_weight(model: ModelSummary, plan: Plan) -> float:
 def predict_file_bytes(model: ModelSummary, plan: Plan) -> int:
     """Size of the converted file."""
     layers = joint_bytes(model.layers, [plan.layer(layer.name) for layer in model.layers])
-    return model.fixed_bytes + layers + _activation_bytes(model, plan) + METADATA_BYTES
+    return model.fixed_bytes + layers + activation_bytes(model, place(model, plan)) + METADATA_BYTES
 
 
 def joint_bytes(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> int:
     """What these layers add to the file together: a weight that they share in one form is stored once."""
     own = sum(layer_bytes(layer, choice) for layer, choice in zip(layers, choices, strict=True))
-    return own - _shared_bytes(layers, choices)
+    return own - shared_bytes(layers, choices)
 
 
-def _shared_bytes(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> int:
+def shared_bytes(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> int:
     """What layers save by sharing a weight that they take in the same form."""
     seen: set[tuple[object, ...]] = set()
     saved = 0
@@ -226,12 +226,41 @@ def _nbits_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     return constants + bias + 5 * INT_ATTRIBUTE + 45 + 4 * STRING
 
 
-def _activation_bytes(model: ModelSummary, plan: Plan) -> int:
+def activation_bytes(model: ModelSummary, placement: Placement) -> int:
     """QuantizeLinear/DequantizeLinear pairs; their readers get a shorter name than the tensor had."""
-    placement = place(model, plan)
     pair = _node("QuantizeLinear", 2) + _node("DequantizeLinear", 3)
     total = ACTIVATION_PARAMETER_BYTES * len(set(placement.range_source.values()))
     for tensor in placement.range_source:
         readers = len(model.consumers.get(tensor, ()))
         total += pair + 2 + len(tensor) - readers * (len(tensor) + 2 - STRING)
+    return total + _float_reader_bytes(model, placement)
+
+
+def _float_reader_bytes(model: ModelSummary, placement: Placement) -> int:
+    """A DequantizeLinear of their own, with scales per axis, for float layers that read a quantized tensor."""
+    total = 0
+    for tensor in placement.range_source:
+        readers = [node.name for node in model.consumers.get(tensor, ())]
+        if tensor not in placement.integer_producers:
+            readers = [name for name in readers if name in placement.readers[tensor]]
+        spared = [
+            layer for name in readers if (layer := model.layer_by_name.get(name)) and _is_spared(layer, placement)
+        ]
+        if spared:
+            channels = {_input_channels(layer) for layer in spared}
+            total += sum(5 * size + 2 * _constant(1) for size in channels)
+            # The common one goes if nobody else reads it.
+            is_replaced = len(spared) == len(readers)
+            total += (len(channels) - is_replaced) * _node("DequantizeLinear", 3, INT_ATTRIBUTE)
     return total
+
+
+def _is_spared(layer: LayerSummary, placement: Placement) -> bool:
+    return layer.op in SELF_QUANTIZED_OPS and layer.name not in placement.static_layers
+
+
+def _input_channels(layer: LayerSummary) -> int:
+    """Size of the input axis that the weight multiplies; of a grouped convolution, depthwise ones apart, a group's."""
+    if layer.op == "Conv":
+        return layer.channels if layer.weight_shape[1] == 1 else layer.weight_shape[1]
+    return layer.weight_shape[0] if layer.op == "ConvTranspose" else layer.inputs_per_channel

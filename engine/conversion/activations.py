@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import onnx_ir as ir
 
 from engine.calibration.calibration import Calibration
-from engine.model.graph import add_initializer
+from engine.model.graph import add_initializer, attribute_int
+from engine.model.layers import Layer
 from engine.numerics.affine import TensorQuantization
 from engine.numerics.schemes import ActivationRange
-from engine.placement import Placement
+from engine.placement import SELF_QUANTIZED_OPS, Placement
 
 
 def choose_quantization(
@@ -22,8 +26,38 @@ def choose_quantization(
     return {tensor: by_source[source] for tensor, source in placement.range_source.items()}
 
 
-def insert_pairs(graph: ir.Graph, placement: Placement, grids: dict[str, TensorQuantization]) -> None:
-    """Put a pair behind every quantized tensor and connect its readers."""
+@dataclass(frozen=True)
+class FloatReader:
+    """A layer that computes in float and may read a dequantized tensor.
+
+    ONNX Runtime 1.31 quantizes the weight of a float Conv, ConvTranspose or Gemm between integer layers by
+    itself, per tensor (its WeightBiasQuantization), unless the DequantizeLinear before it has scales per axis.
+
+    Attributes:
+        axis, channels: of its input, the axis that the weight multiplies, and its size.
+    """
+
+    axis: int
+    channels: int
+
+    @classmethod
+    def of(cls, layer: Layer) -> FloatReader | None:
+        """None for operators that are left alone, and in bodies, whose inputs are not dequantized."""
+        if layer.op not in SELF_QUANTIZED_OPS or layer.body_owner is not None:
+            return None
+        if layer.op == "Gemm":
+            return cls(1 - attribute_int(layer.node, "transA", 0), layer.layout.inputs)
+        shape = layer.layout.weight_shape
+        return cls(1, shape[0] if layer.op == "ConvTranspose" else shape[1] * layer.group)
+
+
+def insert_pairs(
+    graph: ir.Graph,
+    placement: Placement,
+    grids: dict[str, TensorQuantization],
+    float_readers: Mapping[str, FloatReader],
+) -> None:
+    """Put a pair behind every quantized tensor and connect its readers; `float_readers` by node name."""
     values = {str(value.name): value for value in graph.inputs}
     values |= {str(value.name): value for node in graph for value in node.outputs if value.name}
     parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
@@ -35,7 +69,37 @@ def insert_pairs(graph: ir.Graph, placement: Placement, grids: dict[str, TensorQ
                 add_initializer(graph, f"a{index}.z", np.asarray(grid.zero_point, np.uint8)),
             )
         readers = None if tensor in placement.integer_producers else placement.readers.get(tensor, frozenset())
-        _insert_pair(graph, values[tensor], parameters[source], readers, f"a{index}.")
+        pair = _insert_pair(graph, values[tensor], parameters[source], readers, f"a{index}.")
+        _spare_float_readers(graph, pair, grids[source], float_readers)
+
+
+def _spare_float_readers(
+    graph: ir.Graph, pair: ir.Node, grid: TensorQuantization, float_readers: Mapping[str, FloatReader]
+) -> None:
+    """Give float layers a DequantizeLinear of their own that computes the same from scales per axis."""
+    made: dict[FloatReader, ir.Value] = {}
+    for use in tuple(pair.outputs[0].uses()):
+        reader = float_readers.get(str(use.node.name)) if use.idx == 0 else None
+        if reader is None:
+            continue
+        if reader not in made:
+            prefix = f"{pair.name}{len(made)}"
+            scale = np.full(reader.channels, grid.scale, np.float32)
+            zero_point = np.full(reader.channels, grid.zero_point, np.uint8)
+            node = ir.node(
+                "DequantizeLinear",
+                [
+                    pair.inputs[0],
+                    add_initializer(graph, f"{prefix}.s", scale),
+                    add_initializer(graph, f"{prefix}.z", zero_point),
+                ],
+                {"axis": reader.axis},
+                outputs=[ir.Value(name=prefix)],
+                name=prefix,
+            )
+            graph.insert_after(pair, node)
+            made[reader] = node.outputs[0]
+        use.node.replace_input_with(0, made[reader])
 
 
 def _insert_pair(
@@ -44,8 +108,8 @@ def _insert_pair(
     parameters: tuple[ir.Value, ir.Value],
     readers: frozenset[str] | None,
     prefix: str,
-) -> None:
-    """`readers` None connects everything that read the value, the graph output included."""
+) -> ir.Node:
+    """The DequantizeLinear; `readers` None connects everything that read the value, the graph output included."""
     uses = [(use.node, use.idx) for use in value.uses() if readers is None or use.node.name in readers]
     quantize = ir.node("QuantizeLinear", [value, *parameters], outputs=[ir.Value(name=f"{prefix}q")], name=f"{prefix}q")
     dequantize = ir.node(
@@ -63,6 +127,7 @@ def _insert_pair(
         node.replace_input_with(position, dequantize.outputs[0])
     if readers is None and value.is_graph_output():
         _take_over_output(graph, value, dequantize.outputs[0])
+    return dequantize
 
 
 def _take_over_output(graph: ir.Graph, value: ir.Value, result: ir.Value) -> None:

@@ -6,7 +6,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
 from engine.calibration.calibration import Calibration
-from engine.conversion.activations import choose_quantization, insert_pairs
+from engine.conversion.activations import FloatReader, choose_quantization, insert_pairs
 from engine.conversion.kernels import MICROSOFT_DOMAIN, Rewriter
 from engine.conversion.opset import raise_opset, required_opset
 from engine.conversion.spill import Spill
@@ -51,13 +51,18 @@ def rewrite_model(
     missing = [layer.name for layer in model.summary.layers if layer.name not in layers]
     if missing:
         raise ConversionError(f"Raising the opset changed the layer {missing[0]!r} beyond recognition. Use 8 bits.")
+    float_readers = {
+        layer.name: reader
+        for layer in layers.values()
+        if plan.layer(layer.name).kernel == Kernel.FLOAT and (reader := FloatReader.of(layer))
+    }
     total = len(model.summary.layers)
     for index, summary in enumerate(model.summary.layers):
         context.report(index, total, f"{'Simulating' if is_simulation else 'Quantizing'} {summary.title}")
         rewriter.rewrite(layers[summary.name], summary, plan.layer(summary.name), index)
         if spill is not None:
             spill.absorb(graph, f"q{index}.")
-    insert_pairs(graph, placement, grids)
+    insert_pairs(graph, placement, grids, float_readers)
     if any(choice.kernel == Kernel.NBITS for choice in plan.layers.values()) and not is_simulation:
         result.graph.opset_imports[MICROSOFT_DOMAIN] = 1
     _clean(result)
