@@ -19,6 +19,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from engine import knapsack
 from engine.errors import BudgetError, PlanError
 from engine.jobs.requests import AllocateRequest, AllocateResult, Budget, Front, FrontPoint, FrontRequest, Prediction
+from engine.latency.figures import Latencies
+from engine.latency.prediction import layer_us, predict_latency_us
 from engine.numerics.schemes import ActivationMode
 from engine.plan import LayerPlan, Plan, choose_layer_plan, ensure_plan_fits
 from engine.prediction import layer_damage, loaded_bytes, predict_ram_bytes, predict_value
@@ -31,6 +33,7 @@ MILP_GAP = 1e-4
 MAX_CORRECTIONS = 4
 REASON = "reason"
 Table = npt.NDArray[np.float64]
+Cost = Callable[[Sequence[LayerSummary], Sequence[LayerPlan]], float]
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Limit:
     """
 
     capacity: float
-    cost: Callable[[Sequence[LayerSummary], Sequence[LayerPlan]], float]
+    cost: Cost
     measure: Callable[[Plan], float]
     say: Callable[[float, float], str]
 
@@ -75,55 +78,60 @@ def allocate(request: AllocateRequest) -> AllocateResult:
         BudgetError: the budget is out of reach; the text names the achievable range.
         PlanError: the sensitivity belongs to another model.
     """
-    problem = Problem.of(request, is_loss_limited=loss_limit(request.budget) is not None)
-    limits = read_limits(request.budget, request.model)
+    problem = Problem.of(request, offers_float=offers_float(request.budget))
+    limits = read_limits(request.budget, request.model, request.latencies)
     chosen = problem.solve(limits, loss_limit(request.budget))
     result = dataclasses.replace(
         problem.explain(chosen), provenance=f"allocated for {_describe_budget(request.budget)}"
     )
-    return AllocateResult(result, problem.metric, predict(request.model, result, request.sensitivity, problem.metric))
+    return AllocateResult(result, problem.metric, problem.predict(result))
 
 
 def find_front(request: FrontRequest) -> Front:
-    """The plans that nothing beats in both size and loss, over the same candidates as `allocate`.
+    """The plans that nothing beats in both cost (size, or latency) and loss, over the candidates of `allocate`.
+
+    Costs of whole plans are extrapolated from the cheapest one by what the layers add.
 
     Raises:
-        BudgetError: no layer is free.
+        BudgetError: no layer is free, or latency is asked for and was not measured.
         PlanError: the sensitivity belongs to another model.
     """
-    problem = Problem.of(request, is_loss_limited=False)
+    problem = Problem.of(request, offers_float=request.is_latency)
     if not problem.decisions:
         raise BudgetError("All layers are locked or not measured. Unlock some, or analyse the model.")
-    costs = problem.costs(joint_bytes)
-    rows = np.arange(len(costs))
+    sizes = problem.costs(joint_bytes)
+    times = (
+        problem.costs(_time_of(request.latencies, request.model)) if request.is_latency or request.latencies else None
+    )
+    costs = times if request.is_latency and times is not None else sizes
     found = knapsack.front(costs, problem.losses)
-    fixed_bytes = problem.overhead_bytes(costs)
-    fixed_loss = problem.fixed_loss()
-    tables = {
-        "file_bytes": fixed_bytes + costs[rows, found].sum(axis=1),
-        "loss": fixed_loss + problem.losses[rows, found].sum(axis=1),
-        "bits": problem.spread(problem.costs(_stored_bits), found, _stored_bits) / max(request.model.parameters, 1),
-        "ram": problem.spread(problem.costs(_ram_bytes), found, _ram_bytes),
-    }
+    first = problem.predict(problem.assemble(found[0]))
+    rows = np.arange(len(costs))
+    losses = problem.fixed_loss() + problem.losses[rows, found].sum(axis=1)
+    bits = problem.spread(problem.costs(_stored_bits), found, _stored_bits) / max(request.model.parameters, 1)
+    ram = problem.spread(problem.costs(_ram_bytes), found, _ram_bytes)
+    file_bytes = _extrapolate(first.file_bytes, sizes, found)
+    latency_ms = None if times is None else _extrapolate(first.latency_ms or 0.0, times, found)
     points = tuple(
         FrontPoint(
-            Prediction(round(size), bits, round(ram), undamage(problem.metric, loss)), problem.bits_of_layers(chosen)
+            Prediction(
+                round(file_bytes[at]),
+                bits[at],
+                round(ram[at]),
+                undamage(problem.metric, losses[at]),
+                None if latency_ms is None else latency_ms[at],
+            ),
+            layers,
         )
-        for chosen, size, loss, bits, ram in zip(
-            found, tables["file_bytes"], tables["loss"], tables["bits"], tables["ram"], strict=True
-        )
+        for at, layers in enumerate(problem.bits_of_layers(found))
     )
     return Front(problem.metric, points)
 
 
-def predict(model: ModelSummary, plan: Plan, sensitivity: Sensitivity, metric: Metric) -> Prediction:
-    """What a plan costs and loses."""
-    return Prediction(
-        file_bytes=predict_file_bytes(model, plan),
-        bits_per_weight=bits_per_weight(model, plan),
-        ram_bytes=predict_ram_bytes(model, plan),
-        value=predict_value(model, plan, sensitivity.rows, metric),
-    )
+def _extrapolate(first: float, costs: Table, found: npt.NDArray[np.int64]) -> list[float]:
+    """Costs of plans, from that of the first and the layers' differences."""
+    own = costs[np.arange(len(costs)), found].sum(axis=1)
+    return (first + own - own[0]).tolist()  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -136,9 +144,10 @@ class Problem:
     metric: Metric
     decisions: tuple[Decision, ...]
     losses: Table
+    latencies: Latencies | None = None
 
     @classmethod
-    def of(cls, request: AllocateRequest | FrontRequest, *, is_loss_limited: bool) -> Problem:
+    def of(cls, request: AllocateRequest | FrontRequest, *, offers_float: bool) -> Problem:
         """Candidates of all free layers.
 
         Raises:
@@ -151,12 +160,24 @@ class Problem:
             raise PlanError(f"This sensitivity was measured on {sensitivity.model_name}. Analyse this model first.")
         metric = _choose_metric(request, sensitivity)
         decisions = tuple(
-            _decide(group, request, metric, is_loss_limited=is_loss_limited)
+            _decide(group, request, metric, offers_float=offers_float)
             for group in _group_tied(layer for layer in model.layers if _is_free(layer, plan, sensitivity, metric))
         )
-        return cls(model, plan, sensitivity, metric, decisions, _pad([decision.losses for decision in decisions]))
+        losses = _pad([decision.losses for decision in decisions])
+        return cls(model, plan, sensitivity, metric, decisions, losses, request.latencies)
 
-    def costs(self, cost: Callable[[Sequence[LayerSummary], Sequence[LayerPlan]], float]) -> Table:
+    def predict(self, plan: Plan) -> Prediction:
+        """What a plan costs and loses."""
+        latency = predict_latency_us(self.model, plan, self.latencies) if self.latencies else None
+        return Prediction(
+            file_bytes=predict_file_bytes(self.model, plan),
+            bits_per_weight=bits_per_weight(self.model, plan),
+            ram_bytes=predict_ram_bytes(self.model, plan),
+            value=predict_value(self.model, plan, self.sensitivity.rows, self.metric),
+            latency_ms=latency.us / 1000 if latency else None,
+        )
+
+    def costs(self, cost: Cost) -> Table:
         """float64 [decisions, candidates], infinite where there are fewer."""
         return _pad([[cost(item.layers, choices) for choices in item.choices] for item in self.decisions])
 
@@ -170,19 +191,16 @@ class Problem:
             }
         )
 
-    def bits_of_layers(self, chosen: npt.NDArray[np.int64]) -> tuple[int, ...]:
-        """Bits of every layer of the model, in its order."""
-        bits = {layer.name: self.plan.layer(layer.name).weights.bits for layer in self.model.layers}
-        for decision, index in zip(self.decisions, chosen.tolist(), strict=True):
-            for layer, choice in zip(decision.layers, decision.choices[index], strict=True):
-                bits[layer.name] = choice.weights.bits
-        return tuple(bits[layer.name] for layer in self.model.layers)
-
-    def overhead_bytes(self, costs: Table) -> float:
-        """Bytes of the file beside what is decided, with the smallest candidates."""
-        if not len(costs):
-            return predict_file_bytes(self.model, self.plan)
-        return predict_file_bytes(self.model, self.assemble(costs.argmin(axis=1))) - knapsack.least_cost(costs)
+    def bits_of_layers(self, found: npt.NDArray[np.int64]) -> list[tuple[int, ...]]:
+        """Per solution, the bits of every layer of the model, in its order."""
+        column = {layer.name: at for at, layer in enumerate(self.model.layers)}
+        own = [self.plan.layer(layer.name).weights.bits for layer in self.model.layers]
+        bits = np.repeat(np.array([own]), len(found), axis=0)
+        for row, decision in enumerate(self.decisions):
+            for at, layer in enumerate(decision.layers):
+                widths = np.array([choices[at].weights.bits for choices in decision.choices])
+                bits[:, column[layer.name]] = widths[found[:, row]]
+        return [tuple(row) for row in bits.tolist()]
 
     def fixed_loss(self) -> float:
         """Loss of the layers that are not free."""
@@ -198,7 +216,7 @@ class Problem:
         self,
         costs: Table,
         found: npt.NDArray[np.int64],
-        cost: Callable[[Sequence[LayerSummary], Sequence[LayerPlan]], float],
+        cost: Cost,
     ) -> Table:
         """A resource of several solutions, the layers that are not free included; float64 [points]."""
         free = {layer.name for decision in self.decisions for layer in decision.layers}
@@ -360,14 +378,14 @@ def _group_tied(layers: Iterable[LayerSummary]) -> list[tuple[LayerSummary, ...]
 
 
 def _decide(
-    layers: tuple[LayerSummary, ...], request: AllocateRequest | FrontRequest, metric: Metric, *, is_loss_limited: bool
+    layers: tuple[LayerSummary, ...], request: AllocateRequest | FrontRequest, metric: Metric, *, offers_float: bool
 ) -> Decision:
     """The layers' candidates, most bits first."""
     plan = request.plan
     rows = [request.sensitivity.rows[layer.name] for layer in layers]
     measured = [{bits for bits, cell in row.cells.items() if metric in cell.values} for row in rows]
     widths = set.intersection(*measured) | {32}
-    is_float_offered = plan.defaults.activations == ActivationMode.FLOAT or is_loss_limited
+    is_float_offered = plan.defaults.activations == ActivationMode.FLOAT or offers_float
     if not is_float_offered and any(bits <= 8 for bits in widths):
         widths = {bits for bits in widths if bits <= 8}
     found: list[tuple[tuple[LayerPlan, ...], float]] = []
@@ -408,7 +426,12 @@ def loss_limit(budget: Budget) -> float | None:
     return budget.max_loss
 
 
-def read_limits(budget: Budget, model: ModelSummary) -> list[Limit]:
+def offers_float(budget: Budget) -> bool:
+    """Whether layers may leave the integer kernels: where loss or latency is limited, not only the size."""
+    return loss_limit(budget) is not None or budget.latency_ms is not None or budget.latency_ratio is not None
+
+
+def read_limits(budget: Budget, model: ModelSummary, latencies: Latencies | None) -> list[Limit]:
     """The limits on resources.
 
     Raises:
@@ -428,6 +451,8 @@ def read_limits(budget: Budget, model: ModelSummary) -> list[Limit]:
         limits.append(_bits_limit(budget.bits_per_weight, model))
     if budget.ram_bytes is not None:
         limits.append(_ram_limit(budget.ram_bytes, model))
+    if budget.latency_ms is not None or budget.latency_ratio is not None:
+        limits.append(_latency_limit(budget, model, latencies))
     if not limits and loss_limit(budget) is None:
         raise BudgetError("The budget says no limit. Give a size, bits per weight, a loss, a latency or memory.")
     return limits
@@ -466,6 +491,48 @@ def _ram_limit(size: int, model: ModelSummary) -> Limit:
         )
 
     return Limit(size, _ram_bytes, lambda plan: predict_ram_bytes(model, plan), say)
+
+
+def _latency_limit(budget: Budget, model: ModelSummary, latencies: Latencies | None) -> Limit:
+    """Milliseconds per call.
+
+    Raises:
+        BudgetError: nothing was measured on this model.
+    """
+    cost = _time_of(latencies, model)
+    assert latencies is not None
+    known = latencies
+    limit = min(
+        math.inf if budget.latency_ms is None else budget.latency_ms,
+        math.inf if budget.latency_ratio is None else budget.latency_ratio * known.float_us / 1000,
+    )
+
+    def measure(plan: Plan) -> float:
+        return predict_latency_us(model, plan, known).us / 1000
+
+    def say(least: float, most: float) -> str:
+        return (
+            f"A latency of {limit:.3g} ms cannot be reached: with these layers free it is predicted at "
+            f"{least:.3g} to {most:.3g} ms, and {known.float_us / 1000:.3g} ms in float."
+        )
+
+    return Limit(limit, cost, measure, say)
+
+
+def _time_of(latencies: Latencies | None, model: ModelSummary) -> Cost:
+    """Milliseconds that layers add.
+
+    Raises:
+        BudgetError: nothing was measured on this model.
+    """
+    if latencies is None or latencies.model_sha256 != model.sha256:
+        raise BudgetError("Latency needs measured layer times of this model. Measure them first.")
+    known = latencies
+
+    def cost(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> float:
+        return sum(layer_us(known, layer, choice)[0] for layer, choice in zip(layers, choices, strict=True)) / 1000
+
+    return cost
 
 
 def _describe_budget(budget: Budget) -> str:

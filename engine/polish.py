@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from engine.allocation import Limit, Problem, loss_limit, predict, read_limits
+from engine.allocation import Limit, Problem, loss_limit, offers_float, read_limits
 from engine.data.dataset import Dataset
 from engine.errors import BudgetError
 from engine.job_context import JobContext
@@ -43,11 +43,17 @@ def polish(model: Model, dataset: Dataset, request: PolishRequest, context: JobC
     """
     budget = request.budget
     asked = AllocateRequest(
-        model.summary, request.sensitivity, request.plan, budget, request.metric, request.forbidden_kernels
+        model.summary,
+        request.sensitivity,
+        request.plan,
+        budget,
+        request.metric,
+        request.latencies,
+        request.forbidden_kernels,
     )
     wanted = loss_limit(budget)
-    problem = Problem.of(asked, is_loss_limited=wanted is not None)
-    limits = read_limits(budget, model.summary)
+    problem = Problem.of(asked, offers_float=offers_float(budget))
+    limits = read_limits(budget, model.summary, request.latencies)
     context.report(0, 1, "Running the float model")
     meter = PlanMeter(model, dataset, request.samples, context)
     wish = Metric.SQNR if budget.min_sqnr_db is not None else request.metric
@@ -99,7 +105,7 @@ class _Search:
         measured = self.meter.measure(plan, self.context)
         self.evaluations += 1
         self.metric = self._choose_metric(measured)
-        predicted = predict(self.problem.model, plan, self.problem.sensitivity, self.problem.metric)
+        predicted = self.problem.predict(plan)
         step = PolishStep(self._named(plan), predicted, measured, self.evaluations)
         self._losses[chosen.tobytes()] = self.loss(step)
         if self.best is None:

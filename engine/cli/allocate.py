@@ -27,12 +27,22 @@ from engine.cli.options import (
     apply_layer_overrides,
     ensure_not_source,
     open_request,
+    read_data,
     read_required_data,
     read_scheme,
 )
 from engine.errors import JobCancelled
 from engine.job_context import JobContext, ensure_writable
-from engine.jobs.requests import AllocateRequest, AllocateResult, Budget, PolishRequest, PolishResult, PolishStep
+from engine.jobs.requests import (
+    AllocateRequest,
+    AllocateResult,
+    Budget,
+    LatencyRequest,
+    PolishRequest,
+    PolishResult,
+    PolishStep,
+)
+from engine.latency.figures import Latencies
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan, select_layers
 from engine.sensitivity.matrix import Metric, Sensitivity, load_sensitivity
@@ -72,6 +82,10 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         "--bits-per-weight", type=_positive, metavar="B", help="stored bits per weight on average, scales included"
     )
     group.add_argument("--ram-mb", type=_positive, metavar="MB", help="weights in memory, in millions of bytes")
+    group.add_argument(
+        "--latency-ratio", type=_ratio, metavar="R", help="predicted latency over that of float, one thread, batch 1"
+    )
+    group.add_argument("--latency-ms", type=_positive, metavar="MS", help="predicted latency, one thread, batch 1")
     group.add_argument("--min-sqnr", type=float, metavar="DB", help="lowest predicted SQNR: the smallest file wins")
     group.add_argument(
         "--max-loss", type=_positive, metavar="L", help="highest predicted loss, in the unit of --metric: smallest file"
@@ -102,6 +116,8 @@ def _read_budget(arguments: argparse.Namespace) -> Budget:
         min_sqnr_db=arguments.min_sqnr,
         max_loss=arguments.max_loss if arguments.max_drop is None else arguments.max_drop,
         ram_bytes=_bytes(arguments.ram_mb),
+        latency_ratio=arguments.latency_ratio,
+        latency_ms=arguments.latency_ms,
     )
     if budget == Budget():
         raise UsageError("Give a budget, such as --size-ratio 0.2 or --min-sqnr 25.")
@@ -122,7 +138,8 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     model = run_job(open_request(arguments), ModelSummary, context)
     plan = _read_base(arguments, model)
     metric = Metric.TOP1_DROP if arguments.max_drop is not None else arguments.metric
-    request = AllocateRequest(model, sensitivity, plan, budget, metric, frozenset(arguments.forbid))
+    latencies = _measure_latencies(arguments, plan, context)
+    request = AllocateRequest(model, sensitivity, plan, budget, metric, latencies, frozenset(arguments.forbid))
     if arguments.data is None:
         result = run_job(request, AllocateResult, context)
         _write(output, result.plan, context)
@@ -143,6 +160,13 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
         {**_document(model, result, arguments.output), **measured},
         f"{_describe(model, sensitivity, result, arguments.output)}\n\n{_describe_polish(polished)}",
     )
+
+
+def _measure_latencies(arguments: argparse.Namespace, plan: Plan, context: ConsoleContext) -> Latencies | None:
+    """Layer times, if a budget needs them; from the cache where this machine has measured them before."""
+    if arguments.latency_ratio is None and arguments.latency_ms is None:
+        return None
+    return run_job(LatencyRequest(arguments.model, plan, data=read_data(arguments)), Latencies, context)
 
 
 def _write(output: Path, plan: Plan, context: JobContext) -> None:
@@ -166,6 +190,7 @@ def _polish(arguments: argparse.Namespace, request: AllocateRequest, context: Co
         request.plan,
         request.budget,
         request.metric,
+        request.latencies,
         request.forbidden_kernels,
         arguments.samples,
         arguments.seconds,
@@ -198,6 +223,7 @@ def _document(model: ModelSummary, result: AllocateResult, output: str) -> JsonO
         "size_ratio": result.predicted.file_bytes / model.file_bytes,
         "bits_per_weight": result.predicted.bits_per_weight,
         "ram_bytes": result.predicted.ram_bytes,
+        **({} if result.predicted.latency_ms is None else {"latency_ms": result.predicted.latency_ms}),
         "metric": result.metric,
         f"predicted_{result.metric}": result.predicted.value,
         "layers": [
@@ -238,10 +264,12 @@ def _describe(model: ModelSummary, sensitivity: Sensitivity, result: AllocateRes
     table = Table(("layer", "bits", "kernel", METRIC_HEADERS[result.metric], "why"), rows, left=frozenset({0, 2, 4}))
     predicted = result.predicted
     ratio = predicted.file_bytes / model.file_bytes
+    latency = "" if predicted.latency_ms is None else f", {predicted.latency_ms:.3g} ms"
     return (
         f"{table}\n\nPredicted: {format_bytes(predicted.file_bytes)}, {ratio:.1%} of the float file, "
         f"{predicted.bits_per_weight:.2f} bits per weight, "
-        f"{METRIC_HEADERS[result.metric]} {format_metric(result.metric, predicted.value)}\nWritten to {output}"
+        f"{METRIC_HEADERS[result.metric]} {format_metric(result.metric, predicted.value)}{latency}\n"
+        f"Written to {output}"
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.latency.figures import Latencies
 from engine.numerics.schemes import CalibrationMethod, Kernel
 from engine.plan import Plan
 from engine.sensitivity.matrix import Metric, Sensitivity
@@ -209,6 +210,7 @@ class AllocateRequest:
 
     Attributes:
         metric: what is to lose least; by default what the sensitivity ranks by.
+        latencies: of this model, for budgets of latency and to predict it.
         forbidden_kernels: never chosen for a free layer.
     """
 
@@ -217,6 +219,7 @@ class AllocateRequest:
     plan: Plan
     budget: Budget
     metric: Metric | None = None
+    latencies: Latencies | None = None
     forbidden_kernels: frozenset[Kernel] = frozenset()
 
 
@@ -266,6 +269,7 @@ class PolishRequest:
     plan: Plan
     budget: Budget
     metric: Metric | None = None
+    latencies: Latencies | None = None
     forbidden_kernels: frozenset[Kernel] = frozenset()
     samples: int = 128
     seconds: float = 60.0
@@ -308,13 +312,14 @@ class FrontRequest:
     """Every plan that nothing beats in both cost and loss → `Front`; the fields are those of `AllocateRequest`.
 
     Attributes:
-        is_latency: trade loss against latency instead of file size.
+        is_latency: trade loss against latency, which must be given, instead of file size.
     """
 
     model: ModelSummary
     sensitivity: Sensitivity
     plan: Plan
     metric: Metric | None = None
+    latencies: Latencies | None = None
     forbidden_kernels: frozenset[Kernel] = frozenset()
     is_latency: bool = False
 

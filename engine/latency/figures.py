@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.numerics.schemes import FLOAT_BITS, Kernel
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Form = tuple[Kernel, int]
 FLOAT_FORM: Form = (Kernel.FLOAT, FLOAT_BITS)
 STATIC_FORM: Form = (Kernel.QLINEAR, 8)

@@ -12,6 +12,7 @@ import pytest
 from engine.allocation import allocate, find_front
 from engine.errors import BudgetError, PlanError
 from engine.jobs.requests import AllocateRequest, AllocateResult, Budget, FrontRequest
+from engine.latency.figures import Latencies, LatencyCell, LayerLatency
 from engine.numerics.schemes import ActivationMode, Kernel, WeightScheme
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan
 from engine.prediction import predict_value
@@ -226,3 +227,41 @@ def test_that_the_front_holds_what_allocation_finds(summary: ModelSummary) -> No
         assert point.predicted.bits_per_weight == pytest.approx(bits_per_weight(summary, plan))
         best = allocate_for(summary, Budget(file_bytes=predict_file_bytes(summary, plan))).predicted.value
         assert best == pytest.approx(point.predicted.value)
+
+
+def latencies_of(summary: ModelSummary, model_sha256: str = "") -> Latencies:
+    """Ten microseconds in float and two on integers, for every layer."""
+    cells = {(Kernel.FLOAT, 32): LatencyCell(10.0), (Kernel.FLOAT, 16): LatencyCell(10.0)}
+    cells |= {(Kernel.QLINEAR, bits): LatencyCell(2.0) for bits in (8, 4, 2)}
+    layers = {layer.name: LayerLatency(layer.name, cells) for layer in summary.layers}
+    return Latencies(model_sha256 or summary.sha256, "m.onnx", "cpu", "runtime", 1, 1, 5.0, layers)
+
+
+@pytest.mark.parametrize(("budget_us", "float_layers"), [(36.0, 3), (28.0, 2), (20.0, 1), (11.0, 0)])
+def test_that_a_latency_budget_keeps_as_many_layers_in_float_as_it_allows(
+    summary: ModelSummary, budget_us: float, float_layers: int
+) -> None:
+    budget = Budget(latency_ms=budget_us / 1000)
+    found = allocate_for(summary, budget, latencies=latencies_of(summary))
+    assert sum(bits > 8 for bits in bits_of(found.plan, summary)) == float_layers
+    assert found.predicted.latency_ms is not None
+    assert found.predicted.latency_ms <= budget_us / 1000
+
+
+def test_that_latency_needs_times_of_this_model(summary: ModelSummary) -> None:
+    for latencies in (None, latencies_of(summary, "0" * 64)):
+        with pytest.raises(BudgetError, match="Measure them first"):
+            allocate_for(summary, Budget(latency_ratio=0.5), latencies=latencies)
+    with pytest.raises(BudgetError, match=r"ms cannot be reached: with these layers free it is predicted at 0\.011 to"):
+        allocate_for(summary, Budget(latency_ratio=0.1), latencies=latencies_of(summary))
+
+
+def test_that_the_front_of_latency_goes_from_integers_to_float(summary: ModelSummary) -> None:
+    plan = build_plan(summary, 8)
+    front = find_front(
+        FrontRequest(summary, sensitivity_of(summary), plan, latencies=latencies_of(summary), is_latency=True)
+    )
+    times = [point.predicted.latency_ms for point in front.points]
+    assert times == pytest.approx([0.011, 0.019, 0.027, 0.035])
+    assert front.points[0].bits == (8, 8, 8)
+    assert front.points[-1].bits == (32, 32, 32)
