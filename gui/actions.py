@@ -82,10 +82,8 @@ class Actions(QObject):
         return (
             ActionSpec("action_open", tr("&Open…"), tr("Open an ONNX model"), "Ctrl+O", idle),
             ActionSpec("action_data", tr("&Data…"), tr("Choose calibration and evaluation data"), "Ctrl+D", model),
-            ActionSpec("action_analyse", tr("&Analyse"), tr("Measure what every layer can bear"), "Ctrl+R", model),
-            ActionSpec(
-                "action_auto_assign", tr("Auto-a&ssign…"), tr("Choose bits for a wanted file size"), "Ctrl+B", model
-            ),
+            ActionSpec("action_analyse", tr("&Analyse…"), tr("Measure what every layer can bear"), "Ctrl+R", model),
+            ActionSpec("action_auto_assign", tr("Auto-a&ssign…"), tr("Choose bits for a budget"), "Ctrl+B", model),
             ActionSpec("action_convert", tr("&Convert…"), tr("Write the quantized model"), "Ctrl+Return", model),
             ActionSpec("action_benchmark", tr("&Benchmark"), tr("Time float and results in turn"), "Ctrl+T", model),
             ActionSpec("action_compare", tr("Co&mpare"), tr("Evaluate the results against float"), "Ctrl+M", results),
@@ -101,6 +99,13 @@ class Actions(QObject):
                 tr("A small digit recogniser with its data"),
                 "",
                 Needs.IDLE,
+            ),
+            ActionSpec(
+                "action_latency",
+                tr("Measure layer &times"),
+                tr("Time every layer on every kernel of this computer"),
+                "Ctrl+Shift+T",
+                Needs.MODEL | Needs.IDLE,
             ),
             ActionSpec("action_cancel", tr("Cancel the &job"), tr("Stop what is running"), "Esc"),
             ActionSpec("action_quit", tr("&Quit"), tr("Close Bitsmith"), "Ctrl+Q"),

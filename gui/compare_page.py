@@ -194,7 +194,7 @@ class ComparePage(QWidget):
             return self.tr("No results yet. Convert makes the first one.")
         if self._session.evaluation_data is None:
             return self.tr("No evaluation data. Add some with Data, then compare.")
-        pending = len(self._session.pending_results)
+        pending = sum(not entry.is_packed for entry in self._session.pending_results)
         if pending:
             return self.tr("{n} of {total} results not evaluated yet.").format(n=pending, total=len(results))
         return self.tr("All results are evaluated. They stay until another model is opened.")
@@ -228,7 +228,7 @@ class ComparePage(QWidget):
         )
         item.getAxis("bottom").setTicks([[(at, _shorten(name)) for at, name in enumerate(names)]])
         plot.setXRange(-0.6, max(len(values) - 0.4, 1.6), padding=0)
-        plot.setYRange(min(0.0, *values, 0.0), max(*values, 0.1) * 1.08, padding=0)
+        plot.setYRange(min([*values, 0.0]), max([*values, 0.1]) * 1.08, padding=0)
 
 
 def _shorten(name: str) -> str:

@@ -11,11 +11,11 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QScrollArea, QVBox
 
 from engine.numerics.schemes import WEIGHT_BITS, Granularity, Kernel, PerChannel, PerGroup, PerTensor, RangeMethod
 from engine.plan import LayerPlan
-from engine.sensitivity.matrix import Metric
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
 from gui.histogram_feed import HistogramFeed
 from gui.histogram_plot import HistogramPlot
+from gui.metrics import format_metric, metric_name
 from gui.naming import named
 from gui.plan_edits import (
     GROUP_SIZES,
@@ -27,7 +27,7 @@ from gui.plan_edits import (
 )
 from gui.session import Session
 from gui.theme import Theme
-from gui.units import NOTHING, format_bytes, format_count, format_db
+from gui.units import NOTHING, format_bytes, format_count
 
 WIDTH = 316
 PLOT_HEIGHT = 150
@@ -51,7 +51,11 @@ class Inspector(QScrollArea):
         self._weight = self._label("inspector_weight")
         self._parameters = self._label("inspector_parameters")
         self._macs = self._label("inspector_macs")
-        self._sqnr = self._label("inspector_sqnr")
+        self._loss = self._label("inspector_loss")
+        self._reason = self._label("inspector_reason", "dim")
+        self._reason.setWordWrap(True)
+        self._reason_title = self._label("inspector_reason_title", "section")
+        self._reason_title.setText(self.tr("Why these bits"))
         self._stored = self._label("inspector_stored")
         self._bits = self._box("inspector_bits", self.tr("Bits of the weights"), self._with_bits)
         self._kernel = self._box("inspector_kernel", self.tr("How the layer is computed"), self._with_kernel)
@@ -127,6 +131,8 @@ class Inspector(QScrollArea):
             label.setBuddy(field)
             form.addRow(label, field)
         layout.addWidget(self._details)
+        layout.addWidget(self._reason_title)
+        layout.addWidget(self._reason)
         layout.addWidget(self._plot_title)
         layout.addWidget(self._plot)
         layout.addStretch(1)
@@ -146,7 +152,7 @@ class Inspector(QScrollArea):
             (self.tr("Group size"), self._group),
             (self.tr("Zero point"), self._symmetric),
             (self.tr("Range"), self._range),
-            (self.tr("Output SQNR"), self._sqnr),
+            (self.tr("Loses"), self._loss),
             (self.tr("Stored"), self._stored),
         )
 
@@ -155,6 +161,7 @@ class Inspector(QScrollArea):
         self._session.selection_changed.connect(self._show)
         self._session.plan_changed.connect(self._on_layers_changed)
         self._session.sensitivity_changed.connect(self._on_layers_changed)
+        self._session.metric_changed.connect(self._show)
         self._feed.histogram_changed.connect(self._show_histogram)
 
     def _on_layers_changed(self, names: frozenset[str]) -> None:
@@ -167,6 +174,7 @@ class Inspector(QScrollArea):
         layer = self._layer()
         for widget in (self._details, self._plot, self._plot_title):
             widget.setVisible(layer is not None)
+        self._show_reason(layer)
         self._empty.setVisible(layer is None)
         self._title.setText(layer.title if layer else self.tr("No layer selected"))
         if layer is not None:
@@ -179,7 +187,7 @@ class Inspector(QScrollArea):
         self._macs.setText(
             NOTHING if layer.macs is None else self.tr("{n} per sample").format(n=format_count(layer.macs))
         )
-        self._sqnr.setText(self._describe_sqnr(layer, scheme.bits))
+        self._loss.setText(self._describe_loss(layer, scheme.bits))
         sizes = self.tr("{size}  (float {float_size})").format(
             size=format_bytes(stored_weight_bytes(layer, choice)), float_size=format_bytes(layer.float_bytes)
         )
@@ -198,12 +206,22 @@ class Inspector(QScrollArea):
             self._offer(box)
         self._plot_title.setText(self._plot_heading(scheme.bits))
 
-    def _describe_sqnr(self, layer: LayerSummary, bits: int) -> str:
-        row = self._session.rows.get(layer.name)
+    def _describe_loss(self, layer: LayerSummary, bits: int) -> str:
+        """What the layer alone loses with these bits, in the metric of the cells."""
+        row, metric = self._session.rows.get(layer.name), self._session.metric
         if bits == 32:
-            return self.tr("nothing lost")
-        value = row.value(bits, Metric.SQNR) if row else None
-        return self.tr("not measured") if value is None else self.tr("{db} dB").format(db=format_db(value))
+            return self.tr("nothing")
+        value = row.value(bits, metric) if row else None
+        if value is None:
+            return self.tr("not measured")
+        return self.tr("{name} {figure}").format(name=metric_name(metric), figure=format_metric(metric, value))
+
+    def _show_reason(self, layer: LayerSummary | None) -> None:
+        """Why the allocation gave the layer its bits, if it did."""
+        reason = str(self._choice(layer).extra.get("reason", "")) if layer is not None else ""
+        self._reason.setText(reason)
+        for widget in (self._reason, self._reason_title):
+            widget.setVisible(bool(reason))
 
     def _plot_heading(self, bits: int) -> str:
         return self.tr("Weights") if bits > 8 else self.tr("Weights and {bits}-bit grid").format(bits=bits)

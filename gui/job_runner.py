@@ -126,8 +126,8 @@ class Job(QObject):
 class JobRunner(QObject):
     """Owns the worker process and lets one job run at a time.
 
-    An internal job (a histogram) gives way: it is cancelled when the user starts something, and the
-    last one asked for waits until the worker is idle.
+    An internal job (a histogram, a front) gives way: it is cancelled when the user starts something, and
+    of every kind the last one asked for waits until the worker is idle.
 
     Signals:
         job_started(Job), job_finished(Job): jobs the user started; internal ones stay silent.
@@ -143,7 +143,7 @@ class JobRunner(QObject):
         self._worker = worker or WorkerProcess()
         self._current: Job | None = None
         self._next: Job | None = None
-        self._waiting: Job | None = None
+        self._waiting: dict[type, Job] = {}
         self._is_closed = False
 
     @property
@@ -173,9 +173,10 @@ class JobRunner(QObject):
         """Run `job` now or as soon as the worker is idle."""
         assert job.is_internal or not self.is_busy, "one job at a time: the actions are disabled meanwhile"
         if job.is_internal:
-            self._waiting, dropped = job, self._waiting
+            dropped = self._waiting.pop(type(job.request), None)
             if dropped is not None:
                 dropped.deleteLater()
+            self._waiting[type(job.request)] = job
         else:
             self._next = job
             if self._current is not None:
@@ -195,7 +196,8 @@ class JobRunner(QObject):
     def close(self) -> None:
         """End the running job, its thread and the worker; blocks for up to two seconds."""
         self._is_closed = True
-        self._next = self._waiting = None
+        self._next = None
+        self._waiting.clear()
         if self._current is not None:
             self._current.cancel(self._worker)
             self._current.wait()
@@ -206,8 +208,8 @@ class JobRunner(QObject):
             return
         if self._next is not None:
             self._current, self._next = self._next, None
-        elif self._waiting is not None:
-            self._current, self._waiting = self._waiting, None
+        elif self._waiting:
+            self._current = self._waiting.pop(next(iter(self._waiting)))
         else:
             return
         job = self._current

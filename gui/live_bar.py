@@ -5,10 +5,15 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
+from engine.sensitivity.matrix import Metric
 from gui.elided_label import ElidedLabel
+from gui.figures import LiveFigures
+from gui.metrics import format_metric, metric_name
 from gui.naming import named
 from gui.session import Session
-from gui.units import NOTHING, format_bytes, format_db, format_ratio
+from gui.units import NOTHING, format_bytes, format_ms, format_ratio
+
+GAP = 18
 
 
 class LiveBar(QWidget):
@@ -19,6 +24,7 @@ class LiveBar(QWidget):
         self.setObjectName("live_bar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._session = session
+        self._titles: dict[QLabel, QLabel] = {}
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(14, 6, 14, 6)
         self._layout.setSpacing(6)
@@ -28,8 +34,14 @@ class LiveBar(QWidget):
             self.tr("Bits per weight"), "live_bits", self.tr("All stored bits, scales included, per weight")
         )
         self._sqnr = self._add(
-            self.tr("Predicted SQNR"), "live_sqnr", self.tr("Of the outputs, from the cells; weights only")
+            self.tr("Predicted SQNR"), "live_sqnr", self.tr("From the cells of all layers, as if their noises added up")
         )
+        tip = self.tr("In the metric that the cells show, as if the layers' losses added up")
+        self._metric = self._add("", "live_metric", tip)
+        self._metric_title = self._titles[self._metric]
+        tip = self.tr("Per call on this computer, from measured layer times; ~ where some are estimates")
+        self._latency = self._add(self.tr("Latency"), "live_latency", tip)
+        self._speedup = self._value("live_speedup", "good", self.tr("Against the float model"))
         self._layout.addStretch(1)
         self._undo = named(ElidedLabel(), "undo_hint")
         self._undo.setProperty("role", "dim")
@@ -39,13 +51,14 @@ class LiveBar(QWidget):
         self._show()
 
     def _add(self, text: str, name: str, tip: str) -> QLabel:
-        if self._layout.count():
-            self._layout.addSpacing(18)
         label = QLabel(text)
+        label.setContentsMargins(GAP if self._layout.count() else 0, 0, 0, 0)
         label.setProperty("role", "dim")
         label.setToolTip(tip)
         self._layout.addWidget(label)
-        return self._value(name, "value", tip)
+        value = self._value(name, "value", tip)
+        self._titles[value] = label
+        return value
 
     def _value(self, name: str, role: str, tip: str) -> QLabel:
         value = named(QLabel(), name)
@@ -60,13 +73,39 @@ class LiveBar(QWidget):
             for label in (self._size, self._bits, self._sqnr):
                 label.setText(NOTHING)
             self._ratio.setText("")
+            self._show_metric(None)
+            self._show_latency(None)
             return
         self._size.setText(format_bytes(figures.file_bytes))
         self._ratio.setText(self.tr("{ratio} smaller").format(ratio=format_ratio(figures.ratio)))
         self._bits.setText(f"{figures.bits_per_weight:.2f}")
-        is_known = figures.sqnr_db is not None
-        text = self.tr("{db} dB").format(db=format_db(figures.sqnr_db)) if is_known else self.tr("not measured")
-        self._sqnr.setText(text)
+        self._sqnr.setText(self._describe(Metric.SQNR, figures.sqnr_db))
+        self._show_metric(figures)
+        self._show_latency(figures)
+
+    def _show_metric(self, figures: LiveFigures | None) -> None:
+        """The metric of the cells, if it is another one than SQNR."""
+        is_other = figures is not None and figures.metric != Metric.SQNR
+        self._metric.setVisible(is_other)
+        self._metric_title.setVisible(is_other)
+        if figures is not None and is_other:
+            self._metric_title.setText(self.tr("Predicted {name}").format(name=metric_name(figures.metric)))
+            self._metric.setText(self._describe(figures.metric, figures.value))
+
+    def _show_latency(self, figures: LiveFigures | None) -> None:
+        """The predicted latency, once layer times were measured."""
+        latencies, latency_ms = self._session.latencies, figures.latency_ms if figures else None
+        for label in (self._latency, self._titles[self._latency], self._speedup):
+            label.setVisible(latency_ms is not None)
+        if figures is None or latencies is None or latency_ms is None:
+            return
+        mark = "~" if figures.is_latency_estimated else ""
+        self._latency.setText(f"{mark}{format_ms(latency_ms)} ms")
+        speedup = latencies.float_us / 1000 / max(latency_ms, 1e-9)
+        self._speedup.setText(self.tr("{ratio} faster").format(ratio=format_ratio(speedup)))
+
+    def _describe(self, metric: Metric, value: float | None) -> str:
+        return self.tr("not measured") if value is None else format_metric(metric, value)
 
     def _show_undo(self, text: str) -> None:
         self._undo.setText(self.tr("Undo: {text}   Ctrl+Z").format(text=text) if text else "")

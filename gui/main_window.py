@@ -30,6 +30,7 @@ from gui.compare_page import ComparePage
 from gui.crash import show_crash
 from gui.dialogs.keys_dialog import KeysDialog
 from gui.distributions_page import DistributionsPage
+from gui.front_feed import FrontFeed
 from gui.histogram_feed import HistogramFeed
 from gui.inspector import WIDTH as INSPECTOR_WIDTH
 from gui.inspector import Inspector
@@ -49,6 +50,7 @@ from gui.start_page import StartPage
 from gui.step_chips import StepChips
 from gui.steps import Steps
 from gui.theme import Theme, ThemeMode
+from gui.tradeoff.page import TradeoffPage
 from gui.workflow import Workflow
 
 START_SIZE = (1360, 860)
@@ -73,6 +75,7 @@ class MainWindow(QMainWindow):
         self.notifier = Notifier(self, self.log)
         self.workflow = Workflow(session, runner, self.notifier, settings)
         self.feed = HistogramFeed(session, runner, self)
+        self.fronts = FrontFeed(session, runner, self)
         self.actions_ = Actions(session.undo_stack, self)
         self.steps = Steps(self.workflow, session, self.notifier, settings, self)
         self._build()
@@ -109,11 +112,14 @@ class MainWindow(QMainWindow):
     def _build_workbench(self) -> QWidget:
         self.layers_page = LayersPage(self.session, self.theme, self)
         self.distributions_page = DistributionsPage(self.session, self.feed, self.theme, self)
+        analyse = self.actions_["action_analyse"]
+        self.tradeoff_page = TradeoffPage(self.session, self.fronts, self.theme, analyse, self)
         self.compare_page = ComparePage(self.session, self.theme, self.actions_["action_compare"], self)
         self.benchmark_page = BenchmarkPage(self.session, self.theme, self.actions_["action_benchmark"], self)
         self.tabs = named(QTabWidget(self, documentMode=True), "tabs")
         self.tabs.addTab(self.layers_page, self.tr("Layers × bits"))
         self.tabs.addTab(self.distributions_page, self.tr("Distributions"))
+        self.tabs.addTab(self.tradeoff_page, self.tr("Trade-off"))
         self.tabs.addTab(self.compare_page, self.tr("Compare"))
         self.tabs.addTab(self.benchmark_page, self.tr("Benchmark"))
         self.inspector = Inspector(self.session, self.feed, self.theme, self)
@@ -131,7 +137,8 @@ class MainWindow(QMainWindow):
             "action_open_sample": self.open_sample,
             "action_data": self.steps.choose_data,
             "action_analyse": self.steps.analyse,
-            "action_auto_assign": self.steps.auto_assign,
+            "action_auto_assign": lambda: self.steps.auto_assign(self.fronts),
+            "action_latency": lambda: self.workflow.measure_latency(self.benchmark_page.threads),
             "action_convert": self.steps.convert,
             "action_compare": self._compare,
             "action_benchmark": self._benchmark,
@@ -247,7 +254,7 @@ class MainWindow(QMainWindow):
             return "action_open"
         if session.data is None:
             return "action_data"
-        if session.sensitivity() is None and not session.results:
+        if not session.is_analysed and not session.results:
             return "action_analyse"
         if not session.results:
             return "action_convert"

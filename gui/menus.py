@@ -61,7 +61,7 @@ def build_menus(window: QMainWindow, actions: Actions, recent: QMenu) -> None:
     _add_menu(
         window, tr("&Edit"), actions, ("action_undo", "action_redo", "", *bits, "action_lock", "", "action_filter")
     )
-    _add_menu(window, tr("&Run"), actions, (*steps, "action_benchmark", "", "action_cancel"))
+    _add_menu(window, tr("&Run"), actions, (*steps, "action_benchmark", "action_latency", "", "action_cancel"))
     themes = ("action_theme_dark", "action_theme_light", "action_theme_system")
     _add_menu(window, tr("&View"), actions, themes)
     _add_menu(window, tr("&Help"), actions, ("action_keys", "action_about"))

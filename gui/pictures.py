@@ -15,8 +15,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSettings, QTimer
 from PySide6.QtWidgets import QApplication, QDialog
 
+from engine.jobs.requests import Budget
 from engine.plan import build_plan
 from gui.app import build_main_window
+from gui.dialogs.form_dialog import FormDialog
 from gui.main_window import MainWindow
 
 SIZE = (1360, 860)
@@ -104,7 +106,7 @@ class _Photographer(QObject):
         yield self._settled()
         self._shoot("opened")
         yield from self._analyse()
-        window.workflow.allocate(MIXED_RATIO)
+        window.workflow.allocate(Budget(size_ratio=MIXED_RATIO))
         yield self._is_idle
         yield self._settled()
         self._shoot("analysed")
@@ -112,6 +114,11 @@ class _Photographer(QObject):
         yield self._settled()
         self._shoot("distributions")
         yield from self._convert_and_compare()
+        window.tabs.setCurrentWidget(window.tradeoff_page)
+        yield lambda: bool(window.tradeoff_page.points)
+        yield self._settled()
+        self._shoot("tradeoff")
+        window.tabs.setCurrentWidget(window.compare_page)
         self._trigger("action_theme_light")
         yield self._settled()
         self._shoot("compared_light")
@@ -127,6 +134,9 @@ class _Photographer(QObject):
         self._wanted_rows = half
         session.sensitivity_changed.connect(self._shoot_analysis)
         self._trigger("action_analyse")
+        yield self._settled()
+        self._shoot("analyse_dialog")
+        self._submit("analyse_dialog")
         yield lambda: window.session.sensitivity() is not None and self._is_idle()
         session.sensitivity_changed.disconnect(self._shoot_analysis)
 
@@ -168,6 +178,12 @@ class _Photographer(QObject):
         action = self._window.actions_[name]
         assert action.isEnabled(), f"{name} is disabled"
         action.trigger()
+
+    def _submit(self, name: str) -> None:
+        """Press the accept button of an open dialog."""
+        dialog = self._window.findChild(FormDialog, name)
+        assert dialog is not None, f"{name} is not open"
+        dialog.submit()
 
     def _is_idle(self) -> bool:
         return not self._window.runner.is_busy

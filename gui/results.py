@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.jobs.requests import BenchmarkPoint, ConvertResult, DataChoice, DataSummary, Evaluation
 from engine.plan import Plan
+from engine.pytorch import is_packed_path
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class ResultEntry:
     def name(self) -> str:
         """The file name, which is unique in the session."""
         return Path(self.converted.output).name
+
+    @property
+    def is_packed(self) -> bool:
+        """Packed PyTorch weights, which nothing here runs."""
+        return is_packed_path(self.converted.output)
 
     @property
     def sqnr_db(self) -> float | None:

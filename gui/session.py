@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from engine.jobs.requests import Benchmark, BenchmarkPoint, ConvertResult, DataChoice, Evaluation
+from engine.latency.figures import Latencies
 from engine.numerics.schemes import ActivationMode
 from engine.plan import LayerPlan, Plan, build_plan
-from engine.sensitivity.matrix import Sensitivity, SensitivityRow
+from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow
 from engine.sizes import bits_per_weight
 from engine.summary import LayerSummary, ModelSummary
-from gui.figures import LiveFigures, compute_figures, update_sqnr
+from gui.figures import Ledger, LiveFigures
+from gui.measurements import AnalysisOrigin, Measurements
+from gui.metrics import MetricScale
 from gui.plan_edits import changed_layers, common_bits, with_activations
 from gui.results import LoadedData, ResultEntry
 
@@ -29,6 +32,8 @@ class Session(QObject):
         data_changed: calibration or evaluation data is another one.
         plan_changed(frozenset[str]): the plan is another one; the names of the layers that differ.
         sensitivity_changed(frozenset[str]): layers whose cells were measured or dropped.
+        metric_changed: the cells show another metric, its colours span another range, or there are others to choose.
+        latencies_changed: layer times were measured or dropped.
         results_changed: a result was added, evaluated or benchmarked.
         selection_changed(str): the selected layer's name, "" for none.
         figures_changed: the live figures were computed anew.
@@ -38,6 +43,8 @@ class Session(QObject):
     data_changed = Signal()
     plan_changed = Signal(object)
     sensitivity_changed = Signal(object)
+    metric_changed = Signal()
+    latencies_changed = Signal()
     results_changed = Signal()
     selection_changed = Signal(str)
     figures_changed = Signal()
@@ -48,12 +55,13 @@ class Session(QObject):
         self.model: ModelSummary | None = None
         self.plan: Plan | None = None
         self.data: LoadedData | None = None
-        self.rows: dict[str, SensitivityRow] = {}
         self.results: tuple[ResultEntry, ...] = ()
         self.baseline: BenchmarkPoint | None = None
         self.figures: LiveFigures | None = None
+        self.latencies: Latencies | None = None
         self.selected = ""
-        self._sensitivity: Sensitivity | None = None
+        self._measurements = Measurements()
+        self._ledger: Ledger | None = None
 
     @property
     def layers(self) -> tuple[LayerSummary, ...]:
@@ -69,14 +77,17 @@ class Session(QObject):
         self.model = model
         self.plan = build_plan(model, STARTING_BITS)
         self.data = None
-        self.rows = {}
-        self._sensitivity = None
+        self._measurements = Measurements()
+        self._ledger = Ledger(model)
+        self.latencies = None
         self.results = ()
         self.baseline = None
         self.selected = model.layers[0].name if model.layers else ""
         self.undo_stack.clear()
         self._compute_figures()
         self.model_changed.emit()
+        self.metric_changed.emit()
+        self.latencies_changed.emit()
         self.data_changed.emit()
         self.results_changed.emit()
         self.selection_changed.emit(self.selected)
@@ -151,39 +162,88 @@ class Session(QObject):
     # --- measurements --------------------------------------------------------------------------
 
     @property
+    def rows(self) -> dict[str, SensitivityRow]:
+        """The measured layers' cells; read only."""
+        return self._measurements.rows
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that the cells show."""
+        return self._measurements.metric
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What was measured, the metric to rank by first."""
+        return self._measurements.metrics
+
+    @property
+    def scale(self) -> MetricScale:
+        """The colours of the cells."""
+        return self._measurements.scale
+
+    @property
     def measured_fraction(self) -> float:
         """Share of the layers with measured cells, 0…1."""
         return len(self.rows) / len(self.layers) if self.layers else 0.0
 
+    @property
+    def is_analysed(self) -> bool:
+        """Whether an analysis was finished, not only begun."""
+        return self._measurements.finished is not None
+
+    @property
+    def measurement_revision(self) -> int:
+        """Another number whenever cells were measured or dropped."""
+        return self._measurements.revision
+
+    def set_metric(self, metric: Metric) -> None:
+        """Show another metric."""
+        if metric != self.metric:
+            self._measurements.choose(metric)
+            self._compute_figures()
+            self.metric_changed.emit()
+
+    def begin_analysis(self, origin: AnalysisOrigin) -> None:
+        """Rows of another analysis will come; the old ones stay until the first of them is there."""
+        self._measurements.begin(origin)
+
     def clear_sensitivity(self) -> None:
-        """Drop all cells, before another analysis."""
-        names = frozenset(self.rows)
-        self.rows = {}
-        self._sensitivity = None
-        self._announce_cells(names)
+        """Drop all cells, because the data is another one."""
+        before = self._metric_state
+        self._announce_cells(self._measurements.clear(), before)
 
     def add_row(self, row: SensitivityRow) -> None:
         """Show the cells of one layer that has just been measured."""
-        self.rows[row.layer] = row
-        self._announce_cells(frozenset((row.layer,)))
+        before = self._metric_state
+        self._announce_cells(self._measurements.add(row), before)
 
     def set_sensitivity(self, sensitivity: Sensitivity) -> None:
         """Take over a finished analysis."""
-        self._sensitivity = sensitivity
-        self.rows = dict(sensitivity.rows)
-        self._announce_cells(frozenset(self.rows))
+        before = self._metric_state
+        self._announce_cells(self._measurements.finish(sensitivity), before)
 
     def sensitivity(self) -> Sensitivity | None:
-        """The finished matrix; None while there is none."""
-        return self._sensitivity
+        """The matrix, of a cancelled analysis with the rows that it left; None while there is none."""
+        return self._measurements.sensitivity(self.model) if self.model is not None else None
 
-    def _announce_cells(self, names: Iterable[str]) -> None:
-        changed = frozenset(names)
-        if not changed or self.model is None or self.plan is None or self.figures is None:
+    @property
+    def _metric_state(self) -> tuple[MetricScale, tuple[Metric, ...]]:
+        return self.scale, self.metrics
+
+    def _announce_cells(self, names: frozenset[str], before: tuple[MetricScale, tuple[Metric, ...]]) -> None:
+        if not names or self.model is None:
             return
-        self.figures = update_sqnr(self.figures, self.model, self.plan, self.rows)
-        self.figures_changed.emit()
-        self.sensitivity_changed.emit(changed)
+        self._compute_figures()
+        if self._metric_state != before:
+            self.metric_changed.emit()
+        self.sensitivity_changed.emit(names)
+
+    def set_latencies(self, latencies: Latencies) -> None:
+        """Take over measured layer times."""
+        assert self._ledger is not None
+        self.latencies = self._ledger.latencies = latencies
+        self._compute_figures()
+        self.latencies_changed.emit()
 
     # --- results -------------------------------------------------------------------------------
 
@@ -229,7 +289,8 @@ class Session(QObject):
 
     def _compute_figures(self) -> None:
         if self.model is not None and self.plan is not None:
-            self.figures = compute_figures(self.model, self.plan, self.rows)
+            assert self._ledger is not None
+            self.figures = self._ledger.count(self.plan, self.rows, self.metric)
         self.figures_changed.emit()
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
+from engine.jobs.requests import AnalysisMethod
+from gui.analysis_choice import DEFAULT_SAMPLES, AnalysisChoice
+
 MAX_RECENT = 8
 
 
@@ -55,6 +58,23 @@ class Settings:
     @open_folder.setter
     def open_folder(self, value: str) -> None:
         self._store.setValue("open_folder", value)
+
+    @property
+    def analysis(self) -> AnalysisChoice:
+        """How layers were measured last; measuring anew is never remembered."""
+        method = str(self._store.value("analysis_method", AnalysisMethod.QUICK))
+        samples = str(self._store.value("analysis_samples", DEFAULT_SAMPLES))
+        return AnalysisChoice(
+            AnalysisMethod(method) if method in set(AnalysisMethod) else AnalysisMethod.QUICK,
+            int(samples) if samples.isdigit() else DEFAULT_SAMPLES,
+            is_racing=str(self._store.value("analysis_racing", "false")) == "true",
+        )
+
+    @analysis.setter
+    def analysis(self, value: AnalysisChoice) -> None:
+        self._store.setValue("analysis_method", str(value.method))
+        self._store.setValue("analysis_samples", value.samples)
+        self._store.setValue("analysis_racing", "true" if value.is_racing else "false")
 
     @property
     def geometry(self) -> QByteArray:

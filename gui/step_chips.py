@@ -61,7 +61,7 @@ class StepChips(QWidget):
 
     def _show_sensitivity(self) -> None:
         percent = int(100 * self._session.measured_fraction)
-        if self._session.sensitivity() is not None:
+        if self._session.is_analysed:
             self._set("sensitivity", self.tr("✓ sensitivity"), "done", self.tr("All layers measured"))
         elif percent or self._session.rows:
             text = self.tr("● sensitivity {percent} %").format(percent=percent)

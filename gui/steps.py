@@ -7,11 +7,14 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
+from gui.analysis_choice import AnalysisChoice
 from gui.dialogs.allocate_dialog import AllocateDialog
+from gui.dialogs.analyse_dialog import AnalyseDialog
 from gui.dialogs.convert_dialog import ConvertDialog
 from gui.dialogs.data_dialog import DataDialog
 from gui.dialogs.export_dialog import ExportDialog
 from gui.export_files import ExportThread
+from gui.front_feed import FrontFeed
 from gui.notify import Notifier
 from gui.output_names import suggest_output
 from gui.results import ResultEntry
@@ -46,18 +49,30 @@ class Steps(QObject):
         dialog.open()
 
     def analyse(self) -> None:
-        """Analyse, or ask for the data that it needs."""
-        if self._session.data is None:
+        """Ask how to measure, or for the data that it needs."""
+        data = self._session.data
+        if data is None:
             self.choose_data(self.tr("Analyse measures the layers on real samples. Choose calibration data first."))
-        else:
-            self._workflow.analyse()
+            return
+        dialog = AnalyseDialog(self._settings.analysis, data.samples, self._window)
+        dialog.analysis_requested.connect(self._analyse)
+        dialog.forecast_requested.connect(self._workflow.forecast)
+        self._workflow.forecast_ready.connect(dialog.show_forecast)
+        self._workflow.forecast_refused.connect(dialog.refuse_forecast)
+        dialog.open()
 
-    def auto_assign(self) -> None:
-        """Ask for a budget."""
+    def _analyse(self, choice: AnalysisChoice) -> None:
+        self._settings.analysis = choice
+        self._workflow.analyse(choice)
+
+    def auto_assign(self, fronts: FrontFeed) -> None:
+        """Ask for a budget, with what the front offers in sight."""
         if self._session.model is None:
             return
-        dialog = AllocateDialog(self._session, self._window)
+        dialog = AllocateDialog(self._session, fronts, self._window)
         dialog.budget_requested.connect(self._workflow.allocate)
+        self._workflow.allocated.connect(dialog.accept)
+        self._workflow.allocation_refused.connect(dialog.refuse)
         dialog.uniform_requested.connect(self._workflow.assign_uniform)
         dialog.open()
 
@@ -111,6 +126,6 @@ class Steps(QObject):
     def _on_exported(self, thread: ExportThread) -> None:
         self._exports.discard(thread)
         if thread.is_done:
-            text = self.tr("{name} and its plan are in {folder}.")
+            text = self.tr("{name}, its plan and its manifest are in {folder}.")
             self._notifier.info(text.format(name=thread.target.name, folder=thread.target.parent))
         thread.deleteLater()

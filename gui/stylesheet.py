@@ -53,14 +53,14 @@ QTabBar::tab:disabled { color: $text_disabled; }
 QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox { background: $field; color: $text; border: 1px solid $line;
     border-radius: 5px; padding: 4px 8px; min-height: 20px; selection-background-color: $accent; }
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus, QPushButton:focus { border-color: $accent; }
-QLineEdit:disabled, QSpinBox:disabled, QComboBox:disabled { color: $text_disabled; }
+QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled { color: $text_disabled; }
 QComboBox::drop-down { border: none; width: 22px; }
 QComboBox::down-arrow { image: url($icons/chevron_$name.svg); width: 10px; height: 10px; }
-QSpinBox::up-button, QSpinBox::down-button { subcontrol-origin: border; border: none; width: 20px; }
-QSpinBox::up-button { subcontrol-position: top right; }
-QSpinBox::down-button { subcontrol-position: bottom right; }
-QSpinBox::up-arrow { image: url($icons/chevron_up_$name.svg); width: 9px; height: 9px; }
-QSpinBox::down-arrow { image: url($icons/chevron_$name.svg); width: 9px; height: 9px; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { subcontrol-origin: border; border: none; width: 20px; }
+QAbstractSpinBox::up-button { subcontrol-position: top right; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
+QAbstractSpinBox::up-arrow { image: url($icons/chevron_up_$name.svg); width: 9px; height: 9px; }
+QAbstractSpinBox::down-arrow { image: url($icons/chevron_$name.svg); width: 9px; height: 9px; }
 QComboBox QAbstractItemView { background: $panel; color: $text; border: 1px solid $line;
     selection-background-color: $selection; selection-color: $text; outline: none; }
 QPushButton { background: $field; color: $text; border: 1px solid $line; border-radius: 5px; padding: 5px 14px;
@@ -116,6 +116,8 @@ QSplitter::handle:horizontal { width: 1px; }
 #live_bar { background: $panel; border-top: 1px solid $line; }
 #drop_hint { color: $text_dim; border: 2px dashed $line; border-radius: 10px; padding: 26px; }
 #tabs { background: $window; }
+#tradeoff_plot { border: 1px solid $window; }
+#tradeoff_plot:focus { border: 1px solid $accent; }
 """)
 
 

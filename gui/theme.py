@@ -13,9 +13,6 @@ from PySide6.QtWidgets import QApplication
 from gui.settings import Settings
 from gui.stylesheet import build_stylesheet
 
-ROBUST_DB = 50.0
-"""SQNR at which a cell has the colour of a robust layer; 0 dB is the fragile end. dB is a log scale already."""
-
 
 class ThemeMode(StrEnum):
     """What the user asked for in the View menu."""
@@ -98,6 +95,8 @@ class Theme(QObject):
         super().__init__(parent)
         self._settings = settings
         self._cells = [QColor(*rgba) for rgba in pg.colormap.get("cividis").getLookupTable(0.0, 1.0, 256)]
+        self._cell_texts = [self.text_color_on(color) for color in self._cells]
+        self._named: dict[str, QColor] = {}
         self.mode = ThemeMode(settings.theme) if settings.theme in set(ThemeMode) else ThemeMode.SYSTEM
         self.colors = self._choose_palette()
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system_changed)
@@ -116,16 +115,20 @@ class Theme(QObject):
     def apply(self) -> None:
         """Give the application the colours of the current mode."""
         self.colors = self._choose_palette()
+        self._named.clear()
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         application.setPalette(_build_palette(self.colors))
         application.setStyleSheet(build_stylesheet(self.colors))
         self.changed.emit()
 
-    def sqnr_color(self, sqnr_db: float) -> QColor:
-        """The colour of a cell: cividis, dark blue for robust, yellow for fragile."""
-        fragility = 1.0 - min(max(sqnr_db / ROBUST_DB, 0.0), 1.0)
+    def cell_color(self, fragility: float) -> QColor:
+        """The colour of a cell: cividis, from dark blue at 0, robust, to yellow at 1, fragile."""
         return self._cells[round(fragility * 255)]
+
+    def cell_text_color(self, fragility: float) -> QColor:
+        """Black or white, whichever reads better on that cell."""
+        return self._cell_texts[round(fragility * 255)]
 
     def text_color_on(self, background: QColor) -> QColor:
         """Black or white, whichever reads better on `background`: contrast is at least 4.5 on any colour."""
@@ -142,8 +145,10 @@ class Theme(QObject):
         return QColor(self.colors.series[index % len(self.colors.series)])
 
     def color(self, name: str) -> QColor:
-        """A named colour of the palette."""
-        return QColor(getattr(self.colors, name))
+        """A named colour of the palette; shared, not to be changed."""
+        if name not in self._named:
+            self._named[name] = QColor(getattr(self.colors, name))
+        return self._named[name]
 
     def _choose_palette(self) -> Palette:
         if self.mode == ThemeMode.SYSTEM:

@@ -44,7 +44,7 @@ def format_db(value: float | None, *, digits: int = 1) -> str:
         return NOTHING
     if math.isinf(value):
         return INFINITY if value > 0 else MINUS + INFINITY
-    return format_signed(value, digits) if value < 0 else f"{value:.{digits}f}"
+    return format_signed(value, digits)
 
 
 def format_signed(value: float, digits: int) -> str:
@@ -69,3 +69,20 @@ def format_time(seconds: float) -> str:
     whole = max(0, round(seconds))
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def format_us(value: float) -> str:
+    """150 µs, 1.24 ms: a duration of at most seconds, three digits."""
+    if value < 1000:
+        return f"{value:.0f} µs" if value >= 9.95 else f"{value:.1f} µs"
+    return f"{format_ms(value / 1000)} ms"
+
+
+def format_duration(seconds: float) -> str:
+    """40 s, 4 min, 2 h 10 min: a duration in words, as rough as a forecast is."""
+    if seconds < 1:
+        return "1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,20 +24,23 @@ from engine.jobs.requests import (
     DataSummary,
     EvaluateRequest,
     Evaluation,
+    ForecastRequest,
+    LatencyRequest,
     OpenRequest,
     Request,
 )
 from engine.pytorch.consent import CONSENT_ACCEPT, CONSENT_QUESTION, read_danger, read_fingerprint
 from engine.sensitivity.matrix import Sensitivity, SensitivityRow
 from engine.summary import ModelSummary
+from gui.analysis_choice import AnalysisChoice
 from gui.job_runner import Job, JobRunner
+from gui.measurements import AnalysisOrigin
 from gui.notify import Notifier
 from gui.results import LoadedData, WantedData
 from gui.session import Session
 from gui.settings import Settings
 from gui.units import format_bytes, format_db
 
-ANALYSIS_SAMPLES = 64
 BENCHMARK_S = 5.0
 
 
@@ -46,11 +50,17 @@ class Workflow(QObject):
     Signals:
         data_loaded: the data that was asked for fits the model and is in use.
         data_refused(str): it does not; the sentence says why.
+        forecast_ready(AnalysisChoice, Forecast), forecast_refused(str): the answer to `forecast`.
+        allocated, allocation_refused(str): the plan has its bits, or the budget is out of reach.
         converted, compared, benchmarked: the step was completed.
     """
 
     data_loaded = Signal()
     data_refused = Signal(str)
+    forecast_ready = Signal(object, object)
+    forecast_refused = Signal(str)
+    allocated = Signal()
+    allocation_refused = Signal(str)
     converted = Signal()
     compared = Signal()
     benchmarked = Signal()
@@ -120,18 +130,13 @@ class Workflow(QObject):
 
     # --- choose bits ---------------------------------------------------------------------------
 
-    def analyse(self) -> None:
-        """Measure every layer at every bit width; rows appear as they are finished."""
+    def analyse(self, choice: AnalysisChoice) -> None:
+        """Measure every layer at every bit width; rows appear as they are finished and stay after a cancel."""
         session = self._session
-        if session.model is None or session.data is None or session.plan is None:
+        request = self._build_analysis(choice)
+        if request is None or session.data is None:
             return
-        session.clear_sensitivity()
-        request = AnalyzeRequest(
-            session.model.path,
-            session.data.calibration,
-            session.plan,
-            samples=min(ANALYSIS_SAMPLES, session.data.samples),
-        )
+        digest = session.data.calibration_summary.digest
 
         def row_ready(payload: object) -> None:
             if isinstance(payload, SensitivityRow):
@@ -140,21 +145,50 @@ class Workflow(QObject):
         def analysed(sensitivity: Sensitivity) -> None:
             session.set_sensitivity(sensitivity)
 
+        session.begin_analysis(AnalysisOrigin(str(choice.method), request.samples, digest))
         self._run(request, self.tr("Sensitivity analysis"), analysed, row_ready)
 
-    def allocate(self, size_ratio: float) -> None:
-        """Choose bits for a file of `size_ratio` times the float size; one undoable step."""
+    def forecast(self, choice: AnalysisChoice) -> None:
+        """Time a trial of an analysis in the background; `forecast_ready` or `forecast_refused` follows."""
+        request = self._build_analysis(choice)
+        if request is None:
+            return
+        job = self._runner.create_internal(ForecastRequest(request))
+        job.succeeded.connect(lambda forecast: self.forecast_ready.emit(choice, forecast))
+        job.failed.connect(self.forecast_refused)
+        self._runner.start(job)
+
+    def _build_analysis(self, choice: AnalysisChoice) -> AnalyzeRequest | None:
+        session = self._session
+        if session.model is None or session.data is None or session.plan is None:
+            return None
+        choice = dataclasses.replace(choice, samples=min(choice.samples, session.data.samples))
+        return choice.build_request(session.model.path, session.data.calibration, session.plan)
+
+    def measure_latency(self, threads: int) -> None:
+        """Time every layer on every kernel it has; rows appear as they are finished."""
+        session = self._session
+        if session.model is None or session.plan is None:
+            return
+        data = session.data.calibration if session.data else None
+        request = LatencyRequest(session.model.path, session.plan, threads=threads, data=data)
+        self._run(request, self.tr("Measure layer times"), session.set_latencies)
+
+    def allocate(self, budget: Budget) -> None:
+        """Choose bits for a budget, in the metric that the cells show; one undoable step."""
         session = self._session
         sensitivity = session.sensitivity()
         if session.model is None or session.plan is None or sensitivity is None:
             return
 
         def allocated(result: AllocateResult) -> None:
-            text = self.tr("auto-assign {percent} % of the size").format(percent=round(size_ratio * 100))
-            session.change_plan(result.plan, text)
+            session.change_plan(
+                result.plan, self.tr("auto-assign {size}").format(size=format_bytes(result.predicted.file_bytes))
+            )
+            self.allocated.emit()
 
-        request = AllocateRequest(session.model, sensitivity, session.plan, Budget(size_ratio=size_ratio))
-        self._run(request, self.tr("Auto-assign"), allocated)
+        request = AllocateRequest(session.model, sensitivity, session.plan, budget, session.metric, session.latencies)
+        self._run(request, self.tr("Auto-assign"), allocated, failed=self.allocation_refused.emit)
 
     def assign_uniform(self, bits: int) -> None:
         """Give all unlocked layers the same bits."""

@@ -1,59 +1,73 @@
-"""Auto-assign: one target, one click."""
+"""Auto-assign: one budget, one click; what it buys is seen before."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
-from engine.plan import build_plan
-from engine.sizes import predict_file_bytes
 from gui.dialogs.form_dialog import FormDialog
+from gui.front_feed import FrontFeed
 from gui.naming import named
 from gui.session import Session
-from gui.units import format_bytes, format_ratio
+from gui.spin_box import DecimalSpinBox
+from gui.tradeoff.points import PlanPoint, Quantity, front_points
+from gui.tradeoff.targets import Target, build_targets
+from gui.tradeoff.texts import describe_point
+from gui.units import NOTHING
 
-LOWEST_PERCENT = 10
-START_PERCENT = 25
+START_PERCENT = 25.0
 
 
 class AllocateDialog(FormDialog):
-    """Asks for a target.
+    """Asks for a budget.
 
     Signals:
-        budget_requested(ratio): choose bits for a file of this share of the float size, 0…1.
+        budget_requested(Budget): choose bits for it; the dialog waits for `accept` or `refuse`.
         uniform_requested(bits): the same bits for all layers that are not locked.
     """
 
-    budget_requested = Signal(float)
+    budget_requested = Signal(object)
     uniform_requested = Signal(int)
 
-    def __init__(self, session: Session, parent: QWidget) -> None:
+    def __init__(self, session: Session, fronts: FrontFeed, parent: QWidget) -> None:
         super().__init__("allocate_dialog", parent)
         self.set_texts(self.tr("Auto-assign"), self.tr("Assign bits"))
+        assert session.model is not None
         self._session = session
-        self._slider = named(QSlider(Qt.Orientation.Horizontal), "size_ratio")
-        self._slider.setRange(LOWEST_PERCENT, 100)
-        self._slider.setAccessibleName(self.tr("Size against the float file in percent"))
-        self._slider.setToolTip(self.tr("Size of the converted file against the float file"))
-        self._target = named(QLabel(), "size_target")
-        self._target.setMinimumWidth(170)
+        self._fronts = fronts
+        self._points: tuple[PlanPoint, ...] = ()
+        self._targets = build_targets(session.model, session.metric, has_latencies=session.latencies is not None)
+        self._kind = named(QComboBox(), "budget_kind")
+        self._kind.setAccessibleName(self.tr("What the budget limits"))
+        self._kind.setToolTip(self.tr("What the budget limits"))
+        for target in self._targets:
+            self._kind.addItem(target.title)
+        self._value = named(DecimalSpinBox(), "budget_value")
+        self._value.setAccessibleName(self.tr("Budget"))
+        self._value.setToolTip(self.tr("The budget itself; type it, or drag the slider along the front"))
+        self._slider = named(QSlider(Qt.Orientation.Horizontal), "budget_slider")
+        self._slider.setAccessibleName(self.tr("Position on the front"))
+        self._slider.setToolTip(self.tr("Drag along the best plans, from the smallest file to the least loss"))
+        self._preview = named(QLabel(wordWrap=True), "budget_preview")
         self._build_form()
-        self._slider.valueChanged.connect(self._show)
-        self._slider.setValue(START_PERCENT)
-        self._show()
+        self._connect()
+        self._take_front()
+        self._choose_target()
 
     def _build_form(self) -> None:
         self.add_note(
             self.tr(
-                "Gives robust layers few bits and fragile ones many, so that the file is as small as asked for "
-                "and loses as little as possible. Locked layers keep their bits."
+                "Gives robust layers few bits and fragile ones many, so that the plan keeps to the budget and loses "
+                "as little as possible. Locked layers keep their bits."
             )
         )
         row = QHBoxLayout()
         row.setSpacing(12)
+        row.addWidget(self._value)
         row.addWidget(self._slider, 1)
-        row.addWidget(self._target)
-        self.form.addRow(self.tr("File size"), row)
+        self.form.addRow(self.tr("Budget"), self._kind)
+        self.form.addRow("", row)
+        self.form.addRow(self.tr("Buys about"), self._preview)
         uniform = QHBoxLayout()
         uniform.setSpacing(8)
         for bits in (8, 4):
@@ -65,33 +79,86 @@ class AllocateDialog(FormDialog):
         uniform.addStretch(1)
         self.form.addRow(self.tr("Or uniform"), uniform)
 
+    def _connect(self) -> None:
+        self._kind.currentIndexChanged.connect(self._choose_target)
+        self._value.valueChanged.connect(self._on_value_changed)
+        self._slider.valueChanged.connect(self._on_slider_moved)
+        self._fronts.front_changed.connect(self._take_front)
+
+    @property
+    def _target(self) -> Target:
+        return self._targets[max(self._kind.currentIndex(), 0)]
+
+    def _take_front(self) -> None:
+        """Show what the front has; it may arrive while the dialog is open."""
+        model, front = self._session.model, self._fronts.current
+        self._points = front_points(model, front) if model is not None and front is not None else ()
+        self._slider.setEnabled(bool(self._points))
+        self._slider.setRange(0, max(len(self._points) - 1, 0))
+        self._show()
+
+    def _choose_target(self) -> None:
+        """Ask in another unit for what the slider stands on; at first, for a share of the file."""
+        target, at = self._target, self._slider.value()
+        self._value.blockSignals(True)
+        self._value.setDecimals(target.decimals)
+        self._value.setRange(0, target.highest)
+        self._value.setSingleStep(target.step)
+        self._value.setSuffix(target.suffix)
+        self._value.blockSignals(False)
+        value = target.value_of(self._points[at]) if at and self._points else None
+        if value is None and target.quantity == Quantity.FILE_BYTES:
+            value = START_PERCENT
+        if value is not None:
+            self._value.setValue(value)
+        self._on_value_changed()
+
+    def _on_value_changed(self) -> None:
+        """Bring the slider along."""
+        at = self._target.best_point(self._points, self._value.value())
+        self._slider.blockSignals(True)
+        self._slider.setValue(max(at, 0))
+        self._slider.blockSignals(False)
+        self._show()
+
+    def _on_slider_moved(self, at: int) -> None:
+        value = self._target.value_of(self._points[at]) if self._points else None
+        if value is not None:
+            self._value.blockSignals(True)
+            self._value.setValue(value)
+            self._value.blockSignals(False)
+        self._show()
+
     def _show(self) -> None:
-        model = self._session.model
-        if model is None:
-            return
-        wanted = model.file_bytes * self._slider.value() / 100
-        text = self.tr("{percent} %: {size}, {ratio} smaller").format(
-            percent=self._slider.value(),
-            size=format_bytes(round(wanted)),
-            ratio=format_ratio(100 / self._slider.value()),
-        )
-        self._target.setText(text)
-        smallest = predict_file_bytes(model, build_plan(model, 2))
+        at = self._target.best_point(self._points, self._value.value())
+        metric = self._session.metric
+        self._preview.setText(describe_point(self._points[at], metric) if at >= 0 else NOTHING)
         is_measured = self._session.sensitivity() is not None
         self.accept_button.setEnabled(is_measured)
         if not is_measured:
             self.show_problem(self.tr("Run Analyse first: the sensitivity of every layer is needed to choose well."))
-        elif wanted < smallest:
-            text = self.tr("2 bits everywhere give {size}; less may be out of reach.")
-            self.show_problem(text.format(size=format_bytes(smallest)))
+        elif self._points and at < 0:
+            self.show_problem(self._describe_miss())
         else:
             self.show_problem("")
+
+    def _describe_miss(self) -> str:
+        """The front knows no plan within the budget; whether there is one is for the engine to say."""
+        if self._target.is_quality:
+            return self.tr("That is more than the front offers: some layers will need 16 or 32 bits.")
+        return self.tr("That is less than the front offers, and may be out of reach.")
 
     def _choose_uniform(self, bits: int) -> None:
         self.accept()
         self.uniform_requested.emit(bits)
 
     def submit(self) -> None:
-        """Ask for the budget."""
-        self.accept()
-        self.budget_requested.emit(self._slider.value() / 100)
+        """Ask for the budget; the dialog stays open until the plan is there."""
+        self.show_problem("")
+        self.accept_button.setEnabled(False)
+        self.budget_requested.emit(self._target.build(self._value.value()))
+
+    def refuse(self, reason: str) -> None:
+        """The budget cannot be met; say why and let the user correct it."""
+        self.accept_button.setEnabled(True)
+        self.show_problem(reason)

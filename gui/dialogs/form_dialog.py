@@ -54,6 +54,14 @@ class FormDialog(QDialog):
         """Say what is wrong with the form, "" if nothing is; the dialog stays open."""
         self._problem.setText(text)
         self._problem.setVisible(bool(text))
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Grow, never shrink, so that wrapped sentences are not cut off."""
+        layout = self.layout()
+        if self.isVisible() and layout is not None:
+            layout.activate()
+            self.resize(self.width(), max(self.height(), layout.totalHeightForWidth(self.width())))
 
     def add_note(self, text: str) -> QLabel:
         """Add a dim sentence over the whole width."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import math
+import html
 from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
-from PySide6.QtGui import QFont, QFontDatabase
 from typing_extensions import override
 
+from engine.latency.prediction import layer_us
+from engine.numerics.schemes import ActivationMode
 from engine.plan import LayerPlan
-from engine.sensitivity.matrix import Metric
+from engine.sensitivity.matrix import LOSSLESS, Cell, damage
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
+from gui.layers.cells import CellView, RowView, build_card, describe_cell
+from gui.metrics import format_cell, metric_title
 from gui.plan_edits import describe_scheme
 from gui.session import Session
-from gui.units import format_bytes, format_count, format_db
+from gui.units import INFINITY, format_bytes, format_count, format_us
 
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
@@ -36,26 +39,24 @@ class Column(IntEnum):
     BITS_8 = 6
     BITS_4 = 7
     BITS_2 = 8
-    KERNEL = 9
-    SIZE = 10
+    ACTIVATIONS = 9
+    KERNEL = 10
+    TIME = 11
+    SIZE = 12
 
 
 BITS_OF_COLUMN = {Column.BITS_32: 32, Column.BITS_16: 16, Column.BITS_8: 8, Column.BITS_4: 4, Column.BITS_2: 2}
-RIGHT_ALIGNED = {Column.WEIGHTS, Column.SIZE}
+HEAT_COLUMNS = (*BITS_OF_COLUMN, Column.ACTIVATIONS)
+TEXT_COLUMNS = (Column.NAME, Column.OPERATOR, Column.WEIGHTS, Column.KERNEL, Column.TIME, Column.SIZE)
+MOST_TELLING_BITS = (4, 8, 2, 16)
+RIGHT_ALIGNED = {Column.WEIGHTS, Column.TIME, Column.SIZE}
 
 
 class LayerRole(IntEnum):
-    """What the delegates and the filter ask for, beyond the display text."""
+    """What the filter asks for, beyond the display text; delegates ask for `row_view`, which is quicker."""
 
     NAME = Qt.ItemDataRole.UserRole + 1
     SEARCH = Qt.ItemDataRole.UserRole + 2
-    SQNR_DB = Qt.ItemDataRole.UserRole + 3
-    """Measured SQNR of a bit cell; None if it was not measured."""
-    IS_CHOSEN = Qt.ItemDataRole.UserRole + 4
-    """Whether a bit cell holds the layer's bits."""
-    WEIGHT_SHARE = Qt.ItemDataRole.UserRole + 5
-    """Weights of the layer / weights of the largest layer, 0…1."""
-    IS_LOCKED = Qt.ItemDataRole.UserRole + 6
 
 
 class LayersModel(QAbstractTableModel):
@@ -67,24 +68,45 @@ class LayersModel(QAbstractTableModel):
         self._layers: tuple[LayerSummary, ...] = ()
         self._row_of: dict[str, int] = {}
         self._largest = 1
-        self._mono = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-        self._mono.setPixelSize(12)
-        self._bold = QFont()
-        self._bold.setBold(True)
+        self._views: dict[int, RowView] = {}
         session.model_changed.connect(self._on_model_changed)
         session.plan_changed.connect(self._on_plan_changed)
         session.sensitivity_changed.connect(self._on_sensitivity_changed)
+        session.metric_changed.connect(self._on_metric_changed)
+        session.latencies_changed.connect(self._on_latencies_changed)
         self._on_model_changed()
 
     def layer_at(self, row: int) -> LayerSummary:
         """The layer of a row."""
         return self._layers[row]
 
-    def cells(self, row: int) -> list[tuple[float | None, bool]]:
-        """SQNR and whether it is chosen, for every bit column of a row; quicker than one role at a time."""
-        layer = self._layers[row]
-        chosen = self._plan_of(layer).weights.bits
-        return [(self._sqnr_db(layer, bits), bits == chosen) for bits in BITS_OF_COLUMN.values()]
+    def row_view(self, row: int) -> RowView:
+        """Everything that is painted of a row; kept until something in it changes."""
+        view = self._views.get(row)
+        if view is None:
+            layer = self._layers[row]
+            view = self._views[row] = RowView(
+                texts={column: self._text(layer, column) for column in TEXT_COLUMNS},
+                cells={column: self._cell_view(layer, column) for column in HEAT_COLUMNS},
+                weight_share=layer.parameters / self._largest,
+                is_locked=self._plan_of(layer).is_locked,
+            )
+        return view
+
+    def damage_at(self, row: int) -> float:
+        """What the most telling measured cell of a row costs in the metric shown; below 0 if there is none."""
+        measured = self._session.rows.get(self._layers[row].name)
+        metric = self._session.metric
+        for bits in MOST_TELLING_BITS if measured else ():
+            value = measured.value(bits, metric) if measured else None
+            if value is not None:
+                return damage(metric, value)
+        return -1.0
+
+    def time_at(self, row: int) -> float:
+        """Microseconds of a row's layer with its current choice; 0 while that was not measured."""
+        latencies, layer = self._session.latencies, self._layers[row]
+        return layer_us(latencies, layer, self._plan_of(layer))[0] if latencies is not None else 0.0
 
     def row_of(self, name: str) -> int:
         """The row of a layer; -1 if there is none."""
@@ -95,17 +117,30 @@ class LayersModel(QAbstractTableModel):
         self._layers = self._session.layers
         self._row_of = {layer.name: row for row, layer in enumerate(self._layers)}
         self._largest = max((layer.parameters for layer in self._layers), default=1) or 1
+        self._views.clear()
         self.endResetModel()
 
     def _on_plan_changed(self, names: Iterable[str]) -> None:
         self._announce(names, Column.LOCK, Column.SIZE)
 
     def _on_sensitivity_changed(self, names: Iterable[str]) -> None:
-        self._announce(names, Column.BITS_32, Column.BITS_2)
+        self._announce(names, Column.BITS_32, Column.ACTIVATIONS)
+
+    def _on_metric_changed(self) -> None:
+        self._views.clear()
+        if self._layers:
+            last = self.index(len(self._layers) - 1, Column.ACTIVATIONS)
+            self.dataChanged.emit(self.index(0, Column.BITS_32), last)
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, Column.BITS_32, Column.ACTIVATIONS)
+
+    def _on_latencies_changed(self) -> None:
+        self._announce([layer.name for layer in self._layers], Column.TIME, Column.TIME)
 
     def _announce(self, names: Iterable[str], first: Column, last: Column) -> None:
         """One signal per run of neighbouring rows, so that one edit repaints one row."""
         rows = sorted(self._row_of[name] for name in names if name in self._row_of)
+        for row in rows:
+            self._views.pop(row, None)
         start = 0
         for end in range(1, len(rows) + 1):
             if end == len(rows) or rows[end] != rows[end - 1] + 1:
@@ -116,35 +151,66 @@ class LayersModel(QAbstractTableModel):
         assert self._session.plan is not None
         return self._session.plan.layer(layer.name)
 
-    def _sqnr_db(self, layer: LayerSummary, bits: int) -> float | None:
-        if bits == 32:
-            return math.inf
-        row = self._session.rows.get(layer.name)
-        return row.value(bits, Metric.SQNR) if row else None
+    @property
+    def _mode(self) -> ActivationMode:
+        """What the plan does to activations."""
+        assert self._session.plan is not None
+        return self._session.plan.defaults.activations
 
-    def _display(self, layer: LayerSummary, column: Column) -> str:
-        if column in BITS_OF_COLUMN:
-            value = self._sqnr_db(layer, BITS_OF_COLUMN[column])
-            chosen = self._plan_of(layer).weights.bits == BITS_OF_COLUMN[column]
-            if value is None:
-                return str(BITS_OF_COLUMN[column]) if chosen else ""
-            return format_db(value, digits=0)
-        if column == Column.NAME:
-            return layer.title
-        if column == Column.OPERATOR:
-            return layer.detail
+    def _cell(self, layer: LayerSummary, column: Column) -> Cell | None:
+        """What was measured for a cell; None if nothing was."""
+        row = self._session.rows.get(layer.name)
+        if row is None:
+            return None
+        if column == Column.ACTIVATIONS:
+            return row.activations.get(self._mode)
+        return row.cells.get(BITS_OF_COLUMN[column])
+
+    def _is_lossless(self, column: Column) -> bool:
+        """Whether a cell stands for float, which needs no measurement."""
+        return column == Column.BITS_32 or (column == Column.ACTIVATIONS and self._mode == ActivationMode.FLOAT)
+
+    def _cell_view(self, layer: LayerSummary, column: Column) -> CellView:
+        bits = BITS_OF_COLUMN.get(column)
+        metric = self._session.metric
+        is_chosen = bits == self._plan_of(layer).weights.bits
+        if self._is_lossless(column):
+            lossless = f"{LOSSLESS.get(metric, 0.0):.0f}".replace("inf", INFINITY)
+            return CellView(lossless if bits else self.tr("float"), None, is_hatched=False, is_chosen=is_chosen)
+        cell = self._cell(layer, column)
+        value = cell.values.get(metric) if cell else None
+        if value is None:
+            return CellView(str(bits) if is_chosen else "", None, is_hatched=True, is_chosen=is_chosen)
+        fragility = self._session.scale.fragility(value)
+        return CellView(format_cell(metric, value), fragility, is_hatched=False, is_chosen=is_chosen)
+
+    def _text(self, layer: LayerSummary, column: Column) -> str:
+        choice = self._plan_of(layer)
+        if column == Column.KERNEL:
+            return describe_scheme(choice)
+        if column == Column.SIZE:
+            return format_bytes(stored_weight_bytes(layer, choice))
+        if column == Column.TIME:
+            return self._time(layer, choice)
         if column == Column.WEIGHTS:
             return format_count(layer.parameters)
-        if column == Column.KERNEL:
-            return describe_scheme(self._plan_of(layer))
-        if column == Column.SIZE:
-            return format_bytes(stored_weight_bytes(layer, self._plan_of(layer)))
-        return ""
+        return layer.title if column == Column.NAME else layer.detail
+
+    def _time(self, layer: LayerSummary, choice: LayerPlan) -> str:
+        """What the layer takes as planned; ~ marks an estimate."""
+        if self._session.latencies is None:
+            return ""
+        us, is_estimated = layer_us(self._session.latencies, layer, choice)
+        return f"~{format_us(us)}" if is_estimated else format_us(us)
+
+    def _display(self, row: int, column: Column) -> str:
+        view = self.row_view(row)
+        return view.cells[column].text if column in view.cells else view.texts.get(column, "")
 
     def _tool_tip(self, layer: LayerSummary, column: Column) -> str:
         choice = self._plan_of(layer)
-        if column in BITS_OF_COLUMN:
-            return self._cell_tool_tip(layer, BITS_OF_COLUMN[column])
+        if column in HEAT_COLUMNS:
+            return self._cell_tool_tip(layer, column)
         if column == Column.LOCK:
             locked = self.tr("Locked: keeps its bits when others change (L)")
             return locked if choice.is_locked else self.tr("Free: click to lock (L)")
@@ -157,21 +223,39 @@ class LayersModel(QAbstractTableModel):
             return self.tr("Stored {size}, float {float_size}").format(
                 size=format_bytes(stored_weight_bytes(layer, choice)), float_size=format_bytes(layer.float_bytes)
             )
-        return self._display(layer, column)
+        if column == Column.TIME:
+            return self.tr("{time} per call with this plan, measured on this computer; ~ is an estimate").format(
+                time=self._time(layer, choice)
+            )
+        return self._text(layer, column)
 
-    def _cell_tool_tip(self, layer: LayerSummary, bits: int) -> str:
-        if bits == 32:
-            return self.tr("{title} at 32 bits: float, nothing is lost").format(title=layer.title)
-        value = self._sqnr_db(layer, bits)
-        row = self._session.rows.get(layer.name)
-        if value is None or row is None:
-            text = self.tr("{title} at {bits} bits: not measured, run Analyse")
-            return text.format(title=layer.title, bits=bits)
-        text = self.tr("{title} at {bits} bits: {db} dB output SQNR").format(
-            title=layer.title, bits=bits, db=format_db(value)
-        )
-        stored = row.stored_bytes.get(bits)
-        return text if stored is None else self.tr("{text}, {size} stored").format(text=text, size=format_bytes(stored))
+    def _cell_title(self, layer: LayerSummary, column: Column) -> str:
+        if column == Column.ACTIVATIONS:
+            mode = self._mode
+            return self.tr("{title}, 8-bit {mode} activations").format(title=layer.title, mode=mode)
+        return self.tr("{title} at {bits} bits").format(title=layer.title, bits=BITS_OF_COLUMN[column])
+
+    def _cell_tool_tip(self, layer: LayerSummary, column: Column) -> str:
+        cell, title = self._cell(layer, column), self._cell_title(layer, column)
+        if self._is_lossless(column) or cell is None:
+            return f"<b>{html.escape(title)}</b><br>{self._describe_gap(column)}"
+        stored = self._session.rows[layer.name].stored_bytes.get(BITS_OF_COLUMN.get(column, 0))
+        return build_card(title, cell, stored)
+
+    def _describe_gap(self, column: Column) -> str:
+        """Why a cell has no figures."""
+        if column == Column.BITS_32:
+            return self.tr("float, nothing is lost")
+        return self.tr("activations stay float") if self._is_lossless(column) else self.tr("not measured")
+
+    def _accessible_text(self, layer: LayerSummary, column: Column) -> str:
+        """The tool tip of a heatmap cell without its markup."""
+        if column not in HEAT_COLUMNS:
+            return self._tool_tip(layer, column)
+        cell, title = self._cell(layer, column), self._cell_title(layer, column)
+        if self._is_lossless(column) or cell is None:
+            return f"{title}: {self._describe_gap(column)}"
+        return describe_cell(title, cell, self._session.metric)
 
     def _header(self, column: Column) -> str:
         return {
@@ -180,9 +264,20 @@ class LayersModel(QAbstractTableModel):
             Column.WEIGHTS: self.tr("Weights"),
             Column.LOCK: "",
             Column.BITS_2: self.tr("2 bits"),
+            Column.ACTIVATIONS: self.tr("Act."),
             Column.KERNEL: self.tr("Kernel"),
+            Column.TIME: self.tr("Time"),
             Column.SIZE: self.tr("Stored"),
         }.get(column) or str(BITS_OF_COLUMN.get(column, ""))
+
+    def _header_tool_tip(self, column: Column) -> str:
+        metric = metric_title(self._session.metric)
+        if column in BITS_OF_COLUMN:
+            text = self.tr("Quantizing this layer alone: {metric}. Click a cell to give the layer these bits")
+            return text.format(metric=metric)
+        if column == Column.ACTIVATIONS:
+            return self.tr("8-bit activations at this layer's input alone: {metric}").format(metric=metric)
+        return self._header(column)
 
     @override
     def rowCount(self, parent: Index = NO_PARENT) -> int:
@@ -198,8 +293,8 @@ class LayersModel(QAbstractTableModel):
             return None
         if role == Role.DisplayRole:
             return self._header(Column(section))
-        if role == Role.ToolTipRole and section in BITS_OF_COLUMN:
-            return self.tr("SQNR of the layer's output in dB; click a cell to give the layer these bits")
+        if role == Role.ToolTipRole:
+            return self._header_tool_tip(Column(section))
         if role == Role.TextAlignmentRole:
             return _alignment(Column(section))
         return None
@@ -210,38 +305,20 @@ class LayersModel(QAbstractTableModel):
             return None
         layer, column = self._layers[index.row()], Column(index.column())
         if role == Role.DisplayRole:
-            return self._display(layer, column)
+            return self._display(index.row(), column)
         if role == Role.TextAlignmentRole:
             return _alignment(column)
-        if role == Role.FontRole:
-            return self._mono if column == Column.NAME else self._bold if self._is_chosen(layer, column) else None
         if role == Role.ToolTipRole:
             return self._tool_tip(layer, column)
         if role == Role.AccessibleTextRole:
-            return self._tool_tip(layer, column)
-        return self._own_role(layer, column, role)
-
-    def _own_role(self, layer: LayerSummary, column: Column, role: int) -> Any:
+            return self._accessible_text(layer, column)
         if role == LayerRole.NAME:
             return layer.name
-        if role == LayerRole.SEARCH:
-            return f"{layer.title} {layer.name} {layer.detail}"
-        if role == LayerRole.SQNR_DB and column in BITS_OF_COLUMN:
-            return self._sqnr_db(layer, BITS_OF_COLUMN[column])
-        if role == LayerRole.IS_CHOSEN:
-            return self._is_chosen(layer, column)
-        if role == LayerRole.WEIGHT_SHARE:
-            return layer.parameters / self._largest
-        if role == LayerRole.IS_LOCKED:
-            return self._plan_of(layer).is_locked
-        return None
-
-    def _is_chosen(self, layer: LayerSummary, column: Column) -> bool:
-        return self._plan_of(layer).weights.bits == BITS_OF_COLUMN.get(column)
+        return f"{layer.title} {layer.name} {layer.detail}" if role == LayerRole.SEARCH else None
 
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:
-    if column in BITS_OF_COLUMN:
+    if column in HEAT_COLUMNS:
         return Qt.AlignmentFlag.AlignCenter
     side = Qt.AlignmentFlag.AlignRight if column in RIGHT_ALIGNED else Qt.AlignmentFlag.AlignLeft
     return side | Qt.AlignmentFlag.AlignVCenter

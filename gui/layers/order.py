@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 from typing_extensions import override
 
+from gui.layers.cells import RowView
 from gui.layers.model import Column, LayerRole, LayersModel
-
-MOST_TELLING_COLUMNS = (Column.BITS_4, Column.BITS_8, Column.BITS_2, Column.BITS_16)
 
 
 class Order(StrEnum):
@@ -19,6 +17,7 @@ class Order(StrEnum):
     GRAPH = "graph"
     SENSITIVITY = "sensitivity"
     SIZE = "size"
+    TIME = "time"
 
 
 class LayerOrder(QSortFilterProxyModel):
@@ -28,13 +27,19 @@ class LayerOrder(QSortFilterProxyModel):
         super().__init__(parent)
         self._source = source
         self._order = Order.GRAPH
+        self._times: list[float] = []
+        self._source_rows: list[int] = []
+        for changed in (self.modelReset, self.layoutChanged, self.rowsInserted, self.rowsRemoved):
+            changed.connect(self._source_rows.clear)
         self.setFilterRole(LayerRole.SEARCH)
         self.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.setSourceModel(source)
 
     def set_order(self, order: Order) -> None:
-        """Sort anew."""
+        """Sort anew. Times are those of the plan of now, so that rows stay where they are while it is edited."""
         self._order = order
+        if order == Order.TIME:
+            self._times = [self._source.time_at(row) for row in range(self._source.rowCount())]
         # Back to graph order first: a second sort by the same column would be skipped. Sorting by a bit
         # column makes the sensitivity order follow the cells as they are measured.
         self.sort(-1)
@@ -43,11 +48,21 @@ class LayerOrder(QSortFilterProxyModel):
 
     def name_at(self, row: int) -> str:
         """The layer's name in a shown row."""
-        return self._source.layer_at(self.mapToSource(self.index(row, 0)).row()).name
+        return self._source.layer_at(self._source_row(row)).name
 
-    def cells_at(self, row: int) -> list[tuple[float | None, bool]]:
-        """The bit cells of a shown row, as `LayersModel.cells`."""
-        return self._source.cells(self.mapToSource(self.index(row, 0)).row())
+    def view_at(self, row: int) -> RowView:
+        """What a shown row paints."""
+        return self._source.row_view(self._source_row(row))
+
+    def _source_row(self, row: int) -> int:
+        """As `mapToSource`, quick enough to be asked for every cell that is painted."""
+        if not self._source_rows:
+            self._source_rows.extend(self.mapToSource(self.index(at, 0)).row() for at in range(self.rowCount()))
+        return self._source_rows[row]
+
+    def longest_name(self) -> int:
+        """Letters of the longest title of all layers, shown or not."""
+        return max((len(self._source.layer_at(row).title) for row in range(self._source.rowCount())), default=0)
 
     def row_of(self, name: str) -> int:
         """The shown row of a layer; -1 if it is filtered out."""
@@ -61,11 +76,9 @@ class LayerOrder(QSortFilterProxyModel):
     def _sort_key(self, row: int) -> tuple[float, int]:
         if self._order == Order.SIZE:
             return (-self._source.layer_at(row).parameters, row)
-        for column in MOST_TELLING_COLUMNS:
-            value = self._source.index(row, column).data(LayerRole.SQNR_DB)
-            if value is not None:
-                return (float(value), row)
-        return (math.inf, row)
+        if self._order == Order.TIME:
+            return (-self._times[row] if row < len(self._times) else 0.0, row)
+        return (-self._source.damage_at(row), row)
 
     @override
     def lessThan(self, left: QModelIndex | QPersistentModelIndex, right: QModelIndex | QPersistentModelIndex) -> bool:

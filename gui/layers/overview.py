@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 from typing_extensions import override
 
+from gui.layers.cells import CellView
 from gui.layers.model import BITS_OF_COLUMN
 from gui.layers.order import LayerOrder
 from gui.theme import Theme
@@ -79,8 +80,8 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
             self._show_frame_and_range(rows)
         for row in self._stale_rows:
             if row < rows:
-                self._pixels[row] = [self._pixel(*cell) for cell in self._order.cells_at(row)]
-                self._pixels[row, 0] = _rgba(self._theme.color("cell_empty"))
+                cells = self._order.view_at(row).cells
+                self._pixels[row] = [self._pixel(cells[column]) for column in BITS_OF_COLUMN]
         self._stale_rows.clear()
         self._image.setImage(self._pixels, levels=(0, 255))
 
@@ -92,10 +93,10 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
         self.setXRange(0, len(BITS_OF_COLUMN), padding=0)
         self.setYRange(0, max(rows, 1), padding=0)
 
-    def _pixel(self, sqnr_db: float | None, is_chosen: bool) -> tuple[int, int, int, int]:  # noqa: FBT001 - a pair of the cell
-        if sqnr_db is not None:
-            return _rgba(self._theme.sqnr_color(sqnr_db))
-        return _rgba(self._theme.color("bar" if is_chosen else "cell_empty"))
+    def _pixel(self, cell: CellView) -> tuple[int, int, int, int]:
+        if cell.fragility is not None:
+            return _rgba(self._theme.cell_color(cell.fragility))
+        return _rgba(self._theme.color("bar" if cell.is_chosen else "cell_empty"))
 
     def _request_row_at(self, event: QMouseEvent) -> None:
         row = int(self.getViewBox().mapSceneToView(event.position()).y())

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from gui.layers.legend import Legend
+from gui.layers.metric_box import MetricBox
 from gui.layers.model import LayersModel
 from gui.layers.order import LayerOrder, Order
 from gui.layers.overview import Overview
@@ -15,6 +16,8 @@ from gui.layers.view import LayersView
 from gui.naming import named
 from gui.session import Session
 from gui.theme import Theme
+
+FILTER_WIDTHS = (116, 220)
 
 
 class LayersPage(QWidget):
@@ -39,6 +42,7 @@ class LayersPage(QWidget):
         self._nothing.setProperty("role", "dim")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._nothing.hide()
+        self._sort = self._build_sort_box()
         self._build_layout(theme)
         self._connect()
 
@@ -59,12 +63,14 @@ class LayersPage(QWidget):
         self.filter.setClearButtonEnabled(True)
         self.filter.setAccessibleName(self.tr("Filter layers"))
         self.filter.setToolTip(self.tr("Show only layers whose name or operator contains this text"))
-        self.filter.setMaximumWidth(260)
+        self.filter.setMinimumWidth(FILTER_WIDTHS[0])
+        self.filter.setMaximumWidth(FILTER_WIDTHS[1])
         bar = QHBoxLayout()
         bar.addWidget(self.filter, 1)
-        bar.addWidget(self._build_sort_box())
+        bar.addWidget(MetricBox(self._session, self))
+        bar.addWidget(self._sort)
         bar.addStretch(1)
-        bar.addWidget(Legend(theme, self))
+        bar.addWidget(Legend(self._session, theme, self))
         table = QHBoxLayout()
         table.setSpacing(6)
         table.addWidget(self.view, 1)
@@ -82,7 +88,7 @@ class LayersPage(QWidget):
         box.addItem(self.tr("Sort: graph order"), Order.GRAPH)
         box.addItem(self.tr("Sort: most fragile first"), Order.SENSITIVITY)
         box.addItem(self.tr("Sort: largest first"), Order.SIZE)
-        box.currentIndexChanged.connect(lambda: self.order.set_order(Order(box.currentData())))
+        box.currentIndexChanged.connect(self._sort_rows)
         return box
 
     def _connect(self) -> None:
@@ -91,6 +97,8 @@ class LayersPage(QWidget):
         self.view.lock_requested.connect(self._session.toggle_lock)
         self.view.layer_selected.connect(self._session.select)
         self._session.selection_changed.connect(self.view.show_layer)
+        self._session.latencies_changed.connect(self._on_latencies_changed)
+        self._on_latencies_changed()
         self.overview.row_requested.connect(self._on_row_requested)
         self._frame_timer = QTimer(self, singleShot=True, interval=0)
         self._frame_timer.timeout.connect(self._frame_rows)
@@ -98,6 +106,20 @@ class LayersPage(QWidget):
         self.view.verticalScrollBar().rangeChanged.connect(self._frame_timer.start)
         for changed in (self.order.modelReset, self.order.rowsInserted, self.order.rowsRemoved):
             changed.connect(self._frame_timer.start)
+
+    def _sort_rows(self) -> None:
+        self.order.set_order(Order(self._sort.currentData()))
+
+    def _on_latencies_changed(self) -> None:
+        """Times have a column, and an order, once they were measured."""
+        is_measured = self._session.latencies is not None
+        self.view.show_times(is_shown=is_measured)
+        at = self._sort.findData(Order.TIME)
+        if is_measured and at < 0:
+            self._sort.addItem(self.tr("Sort: slowest first"), Order.TIME)
+        elif not is_measured and at >= 0:
+            self._sort.removeItem(at)
+        self._sort_rows()
 
     def _on_filter_changed(self, text: str) -> None:
         self.order.setFilterFixedString(text)

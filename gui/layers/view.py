@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QFontDatabase, QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 from typing_extensions import override
 
-from gui.layers.delegates import BitCellDelegate, LockDelegate, WeightBarDelegate
-from gui.layers.model import BITS_OF_COLUMN, Column
+from gui.layers.delegates import PADDING, RIGHT, HeatCellDelegate, LockDelegate, TextDelegate, WeightBarDelegate
+from gui.layers.model import BITS_OF_COLUMN, HEAT_COLUMNS, Column
 from gui.layers.order import LayerOrder
 from gui.theme import Theme
 
 ROW_HEIGHT = 27
-WIDTHS = {Column.WEIGHTS: 120, Column.LOCK: 30, Column.KERNEL: 98, Column.SIZE: 78}
-BIT_CELL_WIDTH = 52
-OPERATOR_WIDTH = 192
+NAME_PIXELS = 12
+WIDTHS = {
+    Column.WEIGHTS: 122,
+    Column.LOCK: 26,
+    Column.KERNEL: 98,
+    Column.TIME: 74,
+    Column.SIZE: 74,
+}
+HEAT_CELL_WIDTH = 55
+NARROW_WEIGHTS = 74
+"""Without the bars; so wide where the names would have no room otherwise."""
+NAME_WIDTHS = (90, 170)
+OPERATOR_WIDTHS = (92, 160)
 
 
 class LayersView(QTableView):
@@ -34,6 +44,9 @@ class LayersView(QTableView):
         super().__init__(parent)
         self._order = order
         self._theme = theme
+        self._pressed = QPersistentModelIndex()
+        self._mono = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+        self._mono.setPixelSize(NAME_PIXELS)
         self.setObjectName("layers")
         self.setAccessibleName(self.tr("Layers and bit widths"))
         self.setModel(order)
@@ -48,6 +61,7 @@ class LayersView(QTableView):
         self.setMouseTracking(True)
         self._set_up_columns()
         theme.changed.connect(self.viewport().update)
+        order.modelReset.connect(self._share_out)
         self.selectionModel().currentRowChanged.connect(self._on_current_row_changed)
 
     def selected_names(self) -> list[str]:
@@ -71,6 +85,29 @@ class LayersView(QTableView):
         last = self.rowAt(self.viewport().height() - 1)
         return first, self._order.rowCount() - 1 if last < 0 else last
 
+    def show_times(self, *, is_shown: bool) -> None:
+        """Show or hide the column of layer times."""
+        self.setColumnHidden(Column.TIME, not is_shown)
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Give the names room first, then the operators, then the bars of the weights."""
+        least, most = OPERATOR_WIDTHS
+        flexible = (Column.NAME, Column.OPERATOR, Column.WEIGHTS)
+        fixed = sum(self.columnWidth(column) for column in Column if column not in flexible)
+        room = self.viewport().width() - fixed
+        names = self._name_width()
+        has_bars = room >= WIDTHS[Column.WEIGHTS] + names + least
+        weights = WIDTHS[Column.WEIGHTS] if has_bars else NARROW_WEIGHTS
+        self.setColumnWidth(Column.WEIGHTS, weights)
+        self.setColumnWidth(Column.OPERATOR, min(max(room - weights - names, least), most))
+
+    def _name_width(self) -> int:
+        """What the longest name needs, within reason; the font has one width."""
+        letters = self._order.longest_name()
+        least, most = NAME_WIDTHS
+        return min(max(QFontMetrics(self._mono).horizontalAdvance("0") * letters + 2 * PADDING, least), most)
+
     def _set_up_columns(self) -> None:
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
@@ -80,19 +117,33 @@ class LayersView(QTableView):
         header.setMinimumSectionSize(24)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)
-        self.setColumnWidth(Column.OPERATOR, OPERATOR_WIDTH)
         for column, width in WIDTHS.items():
             self.setColumnWidth(column, width)
-        bit_cells = BitCellDelegate(self._theme, self)
-        for column in BITS_OF_COLUMN:
-            self.setColumnWidth(column, BIT_CELL_WIDTH)
-            self.setItemDelegateForColumn(column, bit_cells)
-        self.setItemDelegateForColumn(Column.WEIGHTS, WeightBarDelegate(self._theme, self))
-        self.setItemDelegateForColumn(Column.LOCK, LockDelegate(self._theme, self))
+        for column in HEAT_COLUMNS:
+            self.setColumnWidth(column, HEAT_CELL_WIDTH)
+        self._set_up_delegates()
+
+    def _set_up_delegates(self) -> None:
+        order, theme = self._order, self._theme
+        heat = HeatCellDelegate(order, theme, self)
+        for column in HEAT_COLUMNS:
+            self.setItemDelegateForColumn(column, heat)
+        self.setItemDelegateForColumn(Column.NAME, TextDelegate(order, theme, self, font=self._mono))
+        self.setItemDelegateForColumn(Column.OPERATOR, TextDelegate(order, theme, self, color="text_dim"))
+        self.setItemDelegateForColumn(Column.WEIGHTS, WeightBarDelegate(order, theme, self, alignment=RIGHT))
+        self.setItemDelegateForColumn(Column.LOCK, LockDelegate(order, theme, self))
+        self.setItemDelegateForColumn(Column.KERNEL, TextDelegate(order, theme, self, color="text_dim"))
+        self.setItemDelegateForColumn(Column.TIME, TextDelegate(order, theme, self, alignment=RIGHT))
+        self.setItemDelegateForColumn(Column.SIZE, TextDelegate(order, theme, self, alignment=RIGHT))
 
     def _on_current_row_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         if current.isValid():
             self.layer_selected.emit(self._order.name_at(current.row()))
+
+    def _is_in_selection(self, index: QModelIndex) -> bool:
+        """Whether several rows are selected and this is one of them."""
+        rows = self.selectionModel().selectedRows()
+        return len(rows) > 1 and self.selectionModel().isRowSelected(index.row())
 
     def _act_on(self, index: QModelIndex, names: list[str]) -> None:
         if index.column() in BITS_OF_COLUMN:
@@ -101,22 +152,31 @@ class LayersView(QTableView):
             self.lock_requested.emit(names)
 
     @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._share_out()
+
+    @override
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = self.indexAt(event.position().toPoint())
         is_plain = event.button() == Qt.MouseButton.LeftButton and not event.modifiers()
         is_button = index.isValid() and (index.column() in BITS_OF_COLUMN or index.column() == Column.LOCK)
-        if not (is_plain and is_button):
-            super().mousePressEvent(event)
-            return
-        selected = self.selected_names()
-        name = self._order.name_at(index.row())
-        if name in selected and len(selected) > 1:
+        self._pressed = QPersistentModelIndex(index) if is_plain and is_button else QPersistentModelIndex()
+        if self._pressed.isValid() and self._is_in_selection(index):
             # A click inside a selection of several rows acts on all of them and keeps the selection.
             self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
-            self._act_on(index, selected)
         else:
             super().mousePressEvent(event)
-            self._act_on(index, [name])
+
+    @override
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """A cell acts when it is released where it was pressed; dragging on selects rows and changes nothing."""
+        index = self.indexAt(event.position().toPoint())
+        pressed, self._pressed = self._pressed, QPersistentModelIndex()
+        super().mouseReleaseEvent(event)
+        if pressed.isValid() and pressed == index:
+            names = self.selected_names() if self._is_in_selection(index) else [self._order.name_at(index.row())]
+            self._act_on(index, names)
 
     @override
     def keyPressEvent(self, event: QKeyEvent) -> None:

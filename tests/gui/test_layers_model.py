@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import time
 from collections.abc import Callable
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QApplication, QComboBox
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
-from engine.sensitivity.matrix import SensitivityRow
+from engine.latency.figures import FLOAT_FORM, Latencies, LatencyCell, LayerLatency
+from engine.numerics.schemes import ActivationMode, Kernel
+from engine.sensitivity.matrix import Cell, Metric, SensitivityRow
 from engine.summary import ModelSummary
-from gui.layers.model import Column, LayerRole, LayersModel
+from gui.layers.model import Column, LayersModel
 from gui.layers.order import LayerOrder, Order
 from gui.layers.page import LayersPage
 from gui.session import Session
@@ -85,8 +89,10 @@ def test_that_one_edit_announces_one_row(session: Session, model: LayersModel, q
 
 
 def test_that_a_cell_without_measurement_has_no_value(model: LayersModel) -> None:
-    assert model.index(0, Column.BITS_4).data(LayerRole.SQNR_DB) is None
-    assert model.index(0, Column.BITS_32).data(LayerRole.SQNR_DB) == math.inf
+    cells = model.row_view(0).cells
+    assert cells[Column.BITS_4].fragility is None
+    assert cells[Column.BITS_4].is_hatched
+    assert not cells[Column.BITS_32].is_hatched
 
 
 def test_that_a_measured_cell_shows_its_decibels(session: Session, model: LayersModel, make_row: MakeRow) -> None:
@@ -116,6 +122,83 @@ def test_that_clicking_the_lock_locks(page: LayersPage, session: Session, qtbot:
     assert session.plan.layer("conv1").is_locked
 
 
+def test_that_dragging_over_cells_selects_rows_and_changes_nothing(
+    page: LayersPage, session: Session, qtbot: QtBot
+) -> None:
+    view, order = page.view, page.order
+    start, end = (view.visualRect(order.index(row, Column.BITS_4)).center() for row in (0, 2))
+    before = session.plan
+    qtbot.mousePress(view.viewport(), Qt.MouseButton.LeftButton, pos=start)
+    for position in ((start + end) / 2, end):
+        moved = QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(position),
+            view.viewport().mapToGlobal(QPointF(position)),
+            Qt.MouseButton.NoButton,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(view.viewport(), moved)
+    qtbot.mouseRelease(view.viewport(), Qt.MouseButton.LeftButton, pos=end)
+    assert view.selected_names() == ["conv0", "conv1", "conv2"]
+    assert session.plan is before
+    click(page, qtbot, 1, Column.BITS_4)
+    assert session.plan is not None
+    assert [session.plan.layer(layer.name).weights.bits for layer in session.layers] == [4, 4, 4, 8]
+
+
+def test_that_activations_have_a_column_that_clicks_do_not_change(
+    page: LayersPage, session: Session, model: LayersModel, make_row: MakeRow, qtbot: QtBot
+) -> None:
+    assert model.row_view(0).cells[Column.ACTIVATIONS].is_hatched
+    row = dataclasses.replace(make_row("conv0"), activations={ActivationMode.STATIC: Cell({Metric.SQNR: 38.4})})
+    session.add_row(row)
+    assert model.index(0, Column.ACTIVATIONS).data() == "38"
+    click(page, qtbot, 0, Column.ACTIVATIONS)
+    assert session.undo_stack.count() == 0
+    session.set_activations(ActivationMode.FLOAT)
+    assert model.index(0, Column.ACTIVATIONS).data() == "float"
+
+
+def test_that_times_have_a_column_and_an_order_once_they_were_measured(page: LayersPage, session: Session) -> None:
+    sort = page.findChild(QComboBox, "sort")
+    assert sort is not None
+    assert page.view.isColumnHidden(Column.TIME)
+    assert sort.findData(Order.TIME) < 0
+    session.set_latencies(latencies_of(session))
+    assert not page.view.isColumnHidden(Column.TIME)
+    assert page.order.index(0, Column.TIME).data() == "10 µs"
+    sort.setCurrentIndex(sort.findData(Order.TIME))
+    assert page.order.shown_names() == ["conv3", "conv2", "conv1", "conv0"]
+    session.assign_bits(["conv0"], 32)
+    assert page.order.index(3, Column.TIME).data() == "100 µs"
+    session.set_model(session.model)
+    assert page.view.isColumnHidden(Column.TIME)
+
+
+def latencies_of(session: Session) -> Latencies:
+    layers = {
+        layer.name: LayerLatency(
+            layer.name,
+            {FLOAT_FORM: LatencyCell(100.0), (Kernel.QLINEAR, 8): LatencyCell(10.0 * (number + 1))},
+        )
+        for number, layer in enumerate(session.layers)
+    }
+    return Latencies("0" * 64, "net", "cpu", "runtime", 1, 1, 5.0, layers)
+
+
+def test_that_another_metric_repaints_and_sorts_by_it(session: Session, make_row: MakeRow) -> None:
+    order = LayerOrder(LayersModel(session))
+    order.set_order(Order.SENSITIVITY)
+    for number, layer in enumerate(session.layers):
+        figures = {Metric.KL: 10.0 ** (number - 9), Metric.SQNR: 10.0 + number}
+        session.add_row(SensitivityRow(layer.name, {4: Cell(figures)}))
+    assert order.shown_names() == ["conv3", "conv2", "conv1", "conv0"]
+    session.set_metric(Metric.SQNR)
+    assert order.shown_names() == ["conv0", "conv1", "conv2", "conv3"]
+    assert order.index(0, Column.BITS_4).data() == "10"
+
+
 def test_that_enter_chooses_the_current_cell(page: LayersPage, session: Session, qtbot: QtBot) -> None:
     page.view.setCurrentIndex(page.order.index(3, Column.BITS_16))
     qtbot.keyClick(page.view, Qt.Key.Key_Return)
@@ -137,8 +220,8 @@ def test_that_the_chosen_cell_is_outlined_and_measured_cells_are_coloured(
     picture = page.view.viewport().grab().toImage()
     chosen = page.view.visualRect(page.order.index(0, Column.BITS_8))
     other = page.view.visualRect(page.order.index(0, Column.BITS_2))
-    assert picture.pixelColor(chosen.left() + 2, chosen.center().y()) == theme.color("cell_chosen")
-    assert picture.pixelColor(other.left() + 8, other.top() + 8) == theme.sqnr_color(6.0)
+    assert picture.pixelColor(chosen.left() + 1, chosen.center().y()) == theme.color("cell_chosen")
+    assert picture.pixelColor(other.left() + 8, other.top() + 8) == theme.cell_color(session.scale.fragility(6.0))
 
 
 def test_that_the_table_paints_in_the_light_theme_too(page: LayersPage, theme: Theme) -> None:
@@ -149,8 +232,8 @@ def test_that_the_table_paints_in_the_light_theme_too(page: LayersPage, theme: T
 
 def test_that_text_on_every_cell_colour_is_readable(theme: Theme) -> None:
     for step in range(101):
-        ground = theme.sqnr_color(step / 2)
-        text = theme.text_color_on(ground)
+        ground = theme.cell_color(step / 100)
+        text = theme.cell_text_color(step / 100)
         assert contrast(luminance(ground.getRgbF()), luminance(text.getRgbF())) >= 4.5
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from engine.numerics.schemes import Kernel
 from gui.main_window import MainWindow
+from gui.output_names import ensure_new
 from gui.settings import Settings
 from gui.theme import ThemeMode
 
@@ -49,6 +51,12 @@ def run_action(window: MainWindow, qtbot: QtBot, name: str) -> None:
     finish_jobs(window, qtbot)
 
 
+def analyse(window: MainWindow, qtbot: QtBot) -> None:
+    window.actions_["action_analyse"].trigger()
+    press(dialog_of(window, "analyse_dialog"), "accept_button")
+    finish_jobs(window, qtbot)
+
+
 def finish_jobs(window: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: not window.runner.is_busy, timeout=JOB_MS)
 
@@ -68,7 +76,7 @@ def test_that_the_window_starts_with_a_page_that_offers_the_sample(window: MainW
 
 def test_that_the_whole_loop_works_on_the_sample(sample_window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     window, session = sample_window, sample_window.session
-    run_action(window, qtbot, "action_analyse")
+    analyse(window, qtbot)
     assert session.measured_fraction == 1.0
     assert session.figures is not None
     assert session.figures.sqnr_db is not None
@@ -95,10 +103,13 @@ def test_that_the_whole_loop_works_on_the_sample(sample_window: MainWindow, qtbo
     dialog = dialog_of(window, "export_dialog")
     fill(dialog, "export_path", str(tmp_path / "out.onnx"))
     press(dialog, "accept_button")
-    qtbot.waitUntil((tmp_path / "out.plan.json").exists, timeout=JOB_MS)
+    qtbot.waitUntil((tmp_path / "out.onnx").exists, timeout=JOB_MS)
     plan = json.loads((tmp_path / "out.plan.json").read_text(encoding="utf-8"))
     assert {layer["bits"] for layer in plan["layers"].values()} == {8}
     assert (tmp_path / "out.onnx").stat().st_size == session.results[-1].converted.file_bytes
+    (file,) = json.loads((tmp_path / "out.manifest.json").read_text(encoding="utf-8"))["files"]
+    assert file["name"] == "out.onnx"
+    assert file["sha256"] == hashlib.sha256((tmp_path / "out.onnx").read_bytes()).hexdigest()
 
 
 def test_that_a_benchmark_fills_the_table(
@@ -177,7 +188,7 @@ def test_that_a_worker_killed_from_outside_is_a_sentence_and_the_next_job_works(
     os.kill(pid, signal.SIGKILL)
     assert "worker process ended" in message()
     finish_jobs(window, qtbot)
-    run_action(window, qtbot, "action_analyse")
+    analyse(window, qtbot)
     assert window.session.measured_fraction == 1.0
 
 
@@ -225,6 +236,40 @@ def test_that_the_source_model_is_never_overwritten(sample_window: MainWindow) -
     button = dialog.findChild(QAbstractButton, "accept_button")
     assert button is not None
     assert not button.isEnabled()
+
+
+def test_that_packed_weights_need_no_data_and_are_left_out_of_comparisons(
+    sample_window: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window, data = sample_window, sample_window.session.data
+    window.session.set_data(None)
+    window.actions_["action_convert"].trigger()
+    dialog = dialog_of(window, "convert_dialog")
+    activations = dialog.findChild(QComboBox, "activations")
+    assert activations is not None
+    assert activations.isEnabled()
+    fill(dialog, "output_path", str(tmp_path / "net.safetensors"))
+    assert not activations.isEnabled()
+    with qtbot.waitSignal(window.workflow.converted, timeout=JOB_MS):
+        press(dialog, "accept_button")
+    finish_jobs(window, qtbot)
+    assert (tmp_path / "net.safetensors.manifest.json").is_file()
+    assert [entry.is_packed for entry in window.session.results] == [True]
+    window.session.set_data(data)
+    with qtbot.waitSignal(window.workflow.compared, timeout=JOB_MS):
+        window.workflow.compare()
+    assert not window.runner.is_busy
+
+
+def test_that_a_name_whose_plan_exists_is_taken(sample_window: MainWindow, tmp_path: Path) -> None:
+    (tmp_path / "net.plan.json").write_text("{}")
+    sample_window.actions_["action_convert"].trigger()
+    dialog = dialog_of(sample_window, "convert_dialog")
+    fill(dialog, "output_path", str(tmp_path / "net.onnx"))
+    problem = dialog.findChild(QLabel, "problem")
+    assert problem is not None
+    assert "net.plan.json" in problem.text()
+    assert ensure_new(tmp_path / "net.onnx").name == "net-2.onnx"
 
 
 def test_that_a_dropped_model_is_opened(window: MainWindow, sample_model: Path, qtbot: QtBot) -> None:

@@ -1,0 +1,249 @@
+"""The Trade-off page: what every budget buys, where the current plan stands, and what was measured so far."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QShowEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from typing_extensions import override
+
+from gui.elided_label import ElidedLabel
+from gui.figures import Ledger
+from gui.front_feed import FrontFeed
+from gui.naming import named
+from gui.session import Session
+from gui.theme import Theme
+from gui.tradeoff.axes import build_axis
+from gui.tradeoff.key import Key
+from gui.tradeoff.plot import TradeoffPlot
+from gui.tradeoff.points import (
+    COSTS,
+    QUALITIES,
+    PlanPoint,
+    Quantity,
+    Series,
+    apply_point,
+    front_points,
+    nearest,
+    plan_point,
+    result_point,
+)
+from gui.tradeoff.texts import describe_point, quantity_title
+from gui.units import format_bytes
+
+UNIFORM_BITS = (8, 4, 2)
+
+
+class TradeoffPage(QWidget):
+    """Front, current plan, uniform plans and results over `Session` and `FrontFeed`."""
+
+    def __init__(
+        self, session: Session, fronts: FrontFeed, theme: Theme, analyse: QAction, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("tradeoff_page")
+        self._session = session
+        self._fronts = fronts
+        self._theme = theme
+        self.points: tuple[PlanPoint, ...] = ()
+        """The front as it is drawn, cheapest first."""
+        self._uniform: tuple[PlanPoint, ...] = ()
+        self._is_stale = True
+        self.plot = TradeoffPlot(theme, self)
+        self._hint = named(QLabel(wordWrap=True), "tradeoff_hint")
+        self._hint.setProperty("role", "dim")
+        self._cost = self._build_box("tradeoff_x", self.tr("Horizontal axis"))
+        self._quality = self._build_box("tradeoff_y", self.tr("Vertical axis"))
+        self._slider = named(QSlider(Qt.Orientation.Horizontal), "tradeoff_budget")
+        self._slider.setAccessibleName(self.tr("Budget: position on the front"))
+        self._slider.setToolTip(self.tr("Drag along the front to see what a budget buys"))
+        self._preview = named(ElidedLabel(), "tradeoff_preview")
+        self._assign = named(QPushButton(self.tr("Assign")), "tradeoff_assign")
+        self._assign.setProperty("primary", True)
+        self._assign.setToolTip(self.tr("Give the layers the bits of this point; locked layers keep theirs"))
+        self._analyse = named(QPushButton(self.tr("Analyse…")), "tradeoff_analyse")
+        self._build_layout(analyse)
+        self._connect()
+        self._on_hovered(None)
+
+    # --- building ------------------------------------------------------------------------------
+
+    def _build_box(self, name: str, tip: str) -> QComboBox:
+        box = named(QComboBox(), name)
+        box.setAccessibleName(tip)
+        box.setToolTip(tip)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        box.activated.connect(lambda _index: self._on_axis_chosen())
+        return box
+
+    def _build_layout(self, analyse: QAction) -> None:
+        self._analyse.setProperty("primary", True)
+        self._analyse.setToolTip(analyse.toolTip())
+        self._analyse.clicked.connect(analyse.trigger)
+        analyse.enabledChanged.connect(self._analyse.setEnabled)
+        top = QHBoxLayout()
+        top.addWidget(self._quality)
+        against = QLabel(self.tr("against"))
+        against.setProperty("role", "dim")
+        top.addWidget(against)
+        top.addWidget(self._cost)
+        top.addStretch(1)
+        top.addWidget(Key(self._theme, self))
+        ask = QHBoxLayout()
+        ask.addWidget(self._hint, 1)
+        ask.addWidget(self._analyse)
+        title = QLabel(self.tr("Budget"))
+        title.setBuddy(self._slider)
+        bottom = QHBoxLayout()
+        bottom.setSpacing(12)
+        bottom.addWidget(title)
+        bottom.addWidget(self._slider, 1)
+        bottom.addWidget(self._assign)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 8, 12, 8)
+        layout.addLayout(top)
+        layout.addLayout(ask)
+        layout.addWidget(self.plot, 1)
+        layout.addWidget(self._preview)
+        layout.addLayout(bottom)
+
+    def _connect(self) -> None:
+        session = self._session
+        for changed in (session.model_changed, session.metric_changed, session.results_changed):
+            changed.connect(self._refresh)
+        session.latencies_changed.connect(self._refresh)
+        self._fronts.front_changed.connect(self._refresh)
+        session.figures_changed.connect(self._show_current)
+        self._slider.valueChanged.connect(self._show_preview)
+        self._assign.clicked.connect(self._apply_preview)
+        self.plot.point_hovered.connect(self._on_hovered)
+        self.plot.point_chosen.connect(self._apply)
+        self.plot.step_requested.connect(lambda step: self._slider.setValue(self._slider.value() + step))
+        self.plot.apply_requested.connect(self._apply_preview)
+
+    # --- showing -------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        """Build the points anew; a page that nobody sees waits until it is shown."""
+        self._is_stale = True
+        if self.isVisible():
+            self._build_points()
+
+    def _build_points(self) -> None:
+        self._is_stale = False
+        model, front = self._session.model, self._fronts.current
+        self.points = front_points(model, front) if model is not None and front is not None else ()
+        self._uniform = self._build_uniform()
+        self._fill_boxes()
+        self._draw()
+        self._reset_slider()
+
+    def _build_uniform(self) -> tuple[PlanPoint, ...]:
+        """8, 4 and 2 bits for all layers that are not locked."""
+        model, plan = self._session.model, self._session.plan
+        if model is None or plan is None:
+            return ()
+        ledger = Ledger(model, self._session.latencies)
+        found = []
+        for bits in UNIFORM_BITS:
+            uniform = plan.with_bits(model.layers, bits)
+            figures = ledger.count(uniform, self._session.rows, self._session.metric)
+            name = self.tr("all {bits} bits").format(bits=bits)
+            found.append(plan_point(Series.UNIFORM, name, model, uniform, figures))
+        return tuple(found)
+
+    def _all_points(self) -> tuple[PlanPoint, ...]:
+        model = self._session.model
+        if model is None:
+            return ()
+        results = (result_point(model, entry, self._session.metric) for entry in self._session.results)
+        return (*self.points, *self._uniform, *results)
+
+    def _fill_boxes(self) -> None:
+        """Offer what at least one point can say."""
+        known = {quantity for point in self._all_points() for quantity in point.figures}
+        always = {Quantity.FILE_BYTES, Quantity.QUALITY}
+        for box, offered in ((self._cost, COSTS), (self._quality, QUALITIES)):
+            chosen = box.currentData()
+            box.clear()
+            for quantity in offered:
+                if quantity in known | always:
+                    box.addItem(quantity_title(quantity, self._session.metric), quantity)
+            box.setCurrentIndex(max(box.findData(chosen), 0))
+
+    def _draw(self) -> None:
+        points, metric = self._all_points(), self._session.metric
+        cost, quality = Quantity(self._cost.currentData()), Quantity(self._quality.currentData())
+        self.plot.show_points((build_axis(cost, metric, points), build_axis(quality, metric, points)), points)
+        self._show_current()
+        self._show_hint()
+
+    def _on_axis_chosen(self) -> None:
+        """The best plans for latency are others than those for size."""
+        self._fronts.trade_latency(is_wanted=self._cost.currentData() == Quantity.LATENCY_MS)
+        self._draw()
+        self._reset_slider()
+
+    def _show_current(self) -> None:
+        if not self._is_stale:
+            self.plot.show_current(self._current())
+
+    def _current(self) -> PlanPoint | None:
+        session = self._session
+        if session.model is None or session.plan is None or session.figures is None:
+            return None
+        return plan_point(Series.CURRENT, self.tr("current plan"), session.model, session.plan, session.figures)
+
+    def _show_hint(self) -> None:
+        hint = self._fronts.problem
+        if not hint and not self.points:
+            hint = self.tr("Analyse measures what every layer can bear; then the best plans for every size stand here.")
+        self._hint.setText(hint)
+        self._hint.setVisible(bool(hint))
+        self._analyse.setVisible(self._session.sensitivity() is None)
+
+    def _on_hovered(self, point: PlanPoint | None) -> None:
+        advice = self.tr("Click a point to take its plan. Predictions rank plans; measure the one you take.")
+        self.plot.setToolTip(describe_point(point, self._session.metric) if point else advice)
+
+    # --- choosing ------------------------------------------------------------------------------
+
+    def _reset_slider(self) -> None:
+        """To where the current plan is."""
+        current, cost = self._current(), Quantity(self._cost.currentData())
+        self._slider.setRange(0, max(len(self.points) - 1, 0))
+        self._slider.setEnabled(bool(self.points))
+        self._assign.setEnabled(bool(self.points))
+        if current is not None and cost in current.figures:
+            self._slider.setValue(max(nearest(self.points, cost, current.figures[cost]), 0))
+        self._show_preview()
+
+    def _previewed(self) -> PlanPoint | None:
+        return self.points[self._slider.value()] if self.points else None
+
+    def _show_preview(self) -> None:
+        point = self._previewed()
+        self.plot.show_preview(point)
+        self._preview.setText(describe_point(point, self._session.metric) if point else "")
+
+    def _apply_preview(self) -> None:
+        point = self._previewed()
+        if point is not None:
+            self._apply(point)
+
+    def _apply(self, point: PlanPoint) -> None:
+        """Take the plan of a point; one undoable step."""
+        session = self._session
+        if session.model is None or session.plan is None:
+            return
+        plan = apply_point(point, session.model, session.plan, session.rows)
+        what = point.name or format_bytes(round(point.figures[Quantity.FILE_BYTES]))
+        session.change_plan(plan, self.tr("trade-off {what}").format(what=what))
+        if point.series == Series.FRONT:
+            self._slider.setValue(self.points.index(point))
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._is_stale:
+            self._build_points()
