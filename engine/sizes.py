@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.numerics.packing import packed_bytes
-from engine.numerics.schemes import Kernel, PerGroup, PerTensor
+from engine.numerics.schemes import GroupScales, Kernel, PerGroup, PerTensor
 from engine.placement import SELF_QUANTIZED_OPS, Placement, place
 from engine.plan import LayerPlan, Plan
 from engine.summary import LayerSummary, ModelSummary
@@ -36,10 +36,19 @@ def group_count(layer: LayerSummary, granularity: PerGroup) -> int:
     return -(-layer.inputs_per_channel // granularity.group_size)
 
 
-def is_progressive(layer: LayerSummary, choice: LayerPlan) -> bool:
-    """Whether group scales are stored as int8 multiples of a channel scale, for an integer kernel."""
-    is_integer = choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC) or layer.op == "Gather"
-    return is_integer and choice.weights.is_integer and isinstance(choice.weights.granularity, PerGroup)
+def group_scales(layer: LayerSummary, choice: LayerPlan) -> GroupScales:
+    """How the layer stores the scales of its groups: MatMulNBits takes floats, integer kernels int8 products."""
+    granularity = choice.weights.granularity
+    if not (choice.weights.is_integer and isinstance(granularity, PerGroup)) or choice.kernel == Kernel.NBITS:
+        return GroupScales.FLOAT
+    if choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC) or layer.op == "Gather":
+        return GroupScales.PRODUCT
+    return GroupScales.BYTE if layer.inputs_per_channel > granularity.group_size else GroupScales.FLOAT
+
+
+def has_multipliers(layer: LayerSummary, choice: LayerPlan) -> bool:
+    """Whether a group's scale takes a byte."""
+    return group_scales(layer, choice) != GroupScales.FLOAT
 
 
 def stored_weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
@@ -57,7 +66,7 @@ def stored_weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
         codes = layer.channels * blocks * packed_bytes(scheme.granularity.group_size, scheme.bits)
         zero_points = 0 if scheme.symmetric else layer.channels * packed_bytes(blocks, scheme.bits)
         return codes + scale_bytes * count + zero_points
-    scales = layer.channels * scale_bytes + count if is_progressive(layer, choice) else scale_bytes * count
+    scales = layer.channels * scale_bytes + count if has_multipliers(layer, choice) else scale_bytes * count
     return codes + scales + (0 if scheme.symmetric else packed_bytes(count, scheme.bits))
 
 
@@ -114,7 +123,7 @@ def _saved_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
         return weight + _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE)
     if choice.kernel == Kernel.FLOAT and layer.op != "Gather":
         return weight + _integer_chain_bytes(layer, choice, to_float=True)
-    own_scales = scale_count(layer, choice) if not is_progressive(layer, choice) else layer.channels
+    own_scales = scale_count(layer, choice) if not has_multipliers(layer, choice) else layer.channels
     return weight - 4 * own_scales + _integer_chain_bytes(layer, choice)
 
 
@@ -169,6 +178,8 @@ def _integer_chain_bytes(layer: LayerSummary, choice: LayerPlan, *, to_float: bo
         total += _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE) + _node("Sub", 2) + spread
     if is_grouped or to_float:
         total += _constant(3) + _node("Mul", 2) + spread
+    if to_float and has_multipliers(layer, choice):
+        total += _constant(3) + _node("Cast", 1, INT_ATTRIBUTE) + _node("Mul", 2)
     if is_grouped:
         total += _shape(rank) + _node("Reshape", 2)
         if layer.op in ("MatMul", "ConvTranspose") or (layer.op == "Gemm" and choice.kernel == Kernel.DYNAMIC):

@@ -108,7 +108,7 @@ def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayo
     if is_direct:
         scale = emit.constant("s", _per_channel(weight.scale, layout))
     else:
-        scale = _emit_per_group(emit, weight, emit.constant("s", weight.scale[..., None]), "s")
+        scale = _emit_per_group(emit, weight, _emit_group_factors(emit, weight), "s")
     if weight.zero_point is not None:
         if is_direct:
             packed = emit.packed("z", _per_channel(weight.zero_point, layout), weight.bits)
@@ -117,7 +117,17 @@ def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayo
             zero_point = _emit_zero_point(emit, weight, ir.DataType.FLOAT)
         value = emit.apply("Sub", [value, zero_point], "u")
     value = emit.apply("Mul", [value, scale], "v")
+    if weight.channel_scale is not None:
+        per_channel = weight.channel_scale.reshape(-1, *(1,) * (1 if weight.codes.shape[1] % weight.group_size else 2))
+        value = emit.apply("Mul", [value, emit.constant("k", per_channel)], "l")
     return value if is_direct else emit_restore(emit, value, layout)
+
+
+def _emit_group_factors(emit: Emitter, weight: QuantizedWeight) -> ir.Value:
+    """Float scales, or the multipliers as floats: [channels, groups, 1]."""
+    if weight.multiplier is None:
+        return emit.constant("s", weight.scale[..., None])
+    return _cast(emit, emit.constant("m", weight.multiplier[..., None]), ir.DataType.FLOAT, "p")
 
 
 def _cast(emit: Emitter, value: ir.Value, dtype: ir.DataType, tag: str) -> ir.Value:

@@ -12,7 +12,7 @@ from engine.model.layers import Layer
 from engine.model.layout import WeightLayout
 from engine.numerics.weights import QuantizedWeight
 from engine.plan import LayerPlan
-from engine.sizes import is_progressive
+from engine.sizes import group_scales
 from engine.summary import LayerSummary
 
 
@@ -37,8 +37,8 @@ class Share:
     ) -> Share:
         """A choice of None stands for half precision."""
         alpha = attribute_float(layer.node, "alpha", 1.0) if layer.op == "Gemm" else 1.0
-        progressive = choice is not None and is_progressive(summary, choice)
-        key = (summary.weight_name, alpha, choice.weights if choice else None, progressive)
+        form = (choice.weights, group_scales(summary, choice)) if choice else None
+        key = (summary.weight_name, alpha, form)
         return cls(key, known, is_shared=summary.shares_weight)
 
     def once(self, form: tuple[object, ...], store: Callable[[], ir.Value]) -> ir.Value:

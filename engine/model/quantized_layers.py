@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import ConversionError
-from engine.numerics.weights import QuantizedWeight, quantize_weight
+from engine.numerics.weights import QuantizedWeight, WeightNotFinite, quantize_weight
 from engine.plan import LayerPlan
-from engine.sizes import is_progressive
+from engine.sizes import group_scales
 from engine.summary import LayerSummary
 
 Matrix = npt.NDArray[np.float32]
@@ -17,7 +17,11 @@ Matrix = npt.NDArray[np.float32]
 def ensure_finite(matrix: Matrix, layer: LayerSummary) -> None:
     """Raise `ConversionError` if the weight holds NaN or infinite values."""
     if not np.isfinite(matrix).all():
-        raise ConversionError(f"The weight of {layer.title} holds NaN or infinite values. Repair or retrain the model.")
+        raise _not_finite(layer)
+
+
+def _not_finite(layer: LayerSummary) -> ConversionError:
+    return ConversionError(f"The weight of {layer.title} holds NaN or infinite values. Repair or retrain the model.")
 
 
 def quantize_layer(matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> QuantizedWeight:
@@ -29,8 +33,10 @@ def quantize_layer(matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> Qu
     Raises:
         ConversionError: the weight holds NaN or infinite values.
     """
-    ensure_finite(matrix, layer)
-    return quantize_weight(matrix, choice.weights, progressive=is_progressive(layer, choice))
+    try:
+        return quantize_weight(matrix, choice.weights, group_scales=group_scales(layer, choice))
+    except WeightNotFinite as error:
+        raise _not_finite(layer) from error
 
 
 def to_float16(matrix: Matrix, layer: LayerSummary) -> npt.NDArray[np.float16]:

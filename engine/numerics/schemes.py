@@ -22,6 +22,19 @@ class Kernel(StrEnum):
     NBITS = "nbits"
 
 
+class GroupScales(StrEnum):
+    """How the scales of groups are stored.
+
+    `FLOAT`: one float32 each. `BYTE`: int8 multiples, up to 127, of one float scale per channel, a quarter of
+    the bytes. `PRODUCT`: the same, and so small that code times multiple is an int8, as integer kernels need
+    it (QServe, arXiv 2405.04532).
+    """
+
+    FLOAT = "float"
+    BYTE = "byte"
+    PRODUCT = "product"
+
+
 class RangeMethod(StrEnum):
     """How the clipping range of a weight is chosen."""
 

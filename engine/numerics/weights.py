@@ -16,17 +16,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.numerics.schemes import PerChannel, PerGroup, PerTensor, RangeMethod, WeightScheme
+from engine.numerics.schemes import GroupScales, PerChannel, PerGroup, PerTensor, RangeMethod, WeightScheme
 
 FloatMatrix = npt.NDArray[np.float32]
 IntMatrix = npt.NDArray[np.int8]
+Tile = tuple[slice, slice]
 
 # The range is shrunk in coarse steps first, then in finer ones around each group's best.
 COARSE_SHRINKS = np.linspace(1.0, 0.4, 13, dtype=np.float32)
 FINE_SHRINKS = (np.float32(-0.025), np.float32(0.025))
 INT8_MAX, REDUCED_INT8_MAX = 127, 63
-CHUNK_ELEMENTS = 1 << 18
+# What one thread works on at a time stays in its cache, temporaries included.
+TILE_ELEMENTS = 1 << 17
+# Of a transposed weight, runs of this many channels are read; a power of two would fall on few cache sets.
+TILE_CHANNELS = 960
 COPY_BLOCK = 64
+# Below this many elements, numpy's overhead per run outweighs a transposed copy.
+SLOW_REDUCTION = 128
+
+
+class WeightNotFinite(ValueError):
+    """The weight holds NaN or infinite values."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +48,8 @@ class QuantizedWeight:
         scale: float32 [channels, groups]; [1, 1] per tensor.
         zero_point: int8 [channels, groups] or [1, 1]; None if symmetric.
         group_size: inputs that share a scale; the last group may be shorter.
-        multiplier: int8 [channels, groups], progressive groups only: scale = channel_scale · multiplier.
-        channel_scale: float32 [channels], progressive groups only.
+        multiplier: int8 [channels, groups], unless groups have float scales: scale = channel_scale · multiplier.
+        channel_scale: float32 [channels], where there are multipliers.
     """
 
     bits: int
@@ -57,17 +67,22 @@ class QuantizedWeight:
 
     def dequantize(self) -> FloatMatrix:
         """float32 [channels, inputs]: what the exported layer computes with."""
+        centred: npt.NDArray[np.int8] | npt.NDArray[np.int16] = self.codes
+        if self.zero_point is not None:
+            centred = centred.astype(np.int16) - self._per_input(self.zero_point)
         if self.multiplier is not None and self.channel_scale is not None:
-            return self.integer_weight().astype(np.float32) * self.channel_scale[:, None]
+            product = np.multiply(centred, self._per_input(self.multiplier), dtype=np.int16)  # at most 255 · 127
+            restored: FloatMatrix = np.multiply(product, self.channel_scale[:, None], dtype=np.float32)
+            return restored
         scale: FloatMatrix = self._per_input(self.scale)
-        if self.zero_point is None:
-            return np.multiply(self.codes, scale, dtype=np.float32)
-        centred = self.codes.astype(np.int16) - self._per_input(self.zero_point)
         dequantized: FloatMatrix = np.multiply(centred, scale, dtype=np.float32)
         return dequantized
 
     def integer_weight(self) -> IntMatrix:
-        """The int8 matrix that an integer kernel multiplies with, zero point 0: (codes − zero_point) · multiplier."""
+        """The int8 matrix that an integer kernel multiplies with, zero point 0: (codes − zero_point) · multiplier.
+
+        Meaningless for groups with `GroupScales.BYTE`, whose products need 16 bits.
+        """
         weight: IntMatrix = self.codes
         if self.zero_point is not None:
             weight = weight - self._per_input(self.zero_point)
@@ -93,39 +108,62 @@ def range_of(scheme: WeightScheme) -> tuple[int, int]:
     return code_range(scheme.bits, symmetric=scheme.symmetric, reduce_range=scheme.reduce_range)
 
 
-def quantize_weight(matrix: FloatMatrix, scheme: WeightScheme, *, progressive: bool = False) -> QuantizedWeight:
+def quantize_weight(
+    matrix: FloatMatrix, scheme: WeightScheme, *, group_scales: GroupScales = GroupScales.FLOAT
+) -> QuantizedWeight:
     """Round a weight to the nearest codes of an integer scheme.
 
     Args:
         matrix: float32 or float16 [channels, inputs]; any strides.
-        progressive: express group scales as int8 multiples of one float scale per channel, so that an
-            integer kernel can run them (QServe, arXiv 2405.04532); only for per-group schemes.
+        group_scales: of per-group schemes.
+
+    Raises:
+        WeightNotFinite: it holds NaN or infinite values.
     """
     channels, inputs = matrix.shape
     group_size = scheme.granularity.group_size if isinstance(scheme.granularity, PerGroup) else inputs
     if isinstance(scheme.granularity, PerTensor):
         return _quantize_per_tensor(matrix, scheme)
     groups = -(-inputs // group_size)
-    is_grouped = isinstance(scheme.granularity, PerGroup)
+    has_multipliers = isinstance(scheme.granularity, PerGroup) and group_scales != GroupScales.FLOAT
     result = QuantizedWeight(
         bits=scheme.bits,
         codes=np.empty((channels, inputs), np.int8),
         scale=np.empty((channels, groups), np.float32),
         zero_point=None if scheme.symmetric else np.empty((channels, groups), np.int8),
         group_size=group_size,
-        multiplier=np.empty((channels, groups), np.int8) if progressive and is_grouped else None,
-        channel_scale=np.empty(channels, np.float32) if progressive and is_grouped else None,
+        multiplier=np.empty((channels, groups), np.int8) if has_multipliers else None,
+        channel_scale=np.empty(channels, np.float32) if has_multipliers else None,
     )
-    chunks = list(_channel_chunks(channels, groups * group_size))
-    with ThreadPoolExecutor(min(len(chunks), os.cpu_count() or 1)) as pool:
-        for done in [pool.submit(_quantize_rows, matrix[rows], scheme, result, rows) for rows in chunks]:
+    largest = _largest_multiplier(scheme, group_scales)
+    tiles = list(_tiles(matrix, result, splits_rows=isinstance(scheme.granularity, PerGroup) and not has_multipliers))
+    if len(tiles) == 1:
+        _quantize_tile(matrix, scheme, result, tiles[0], largest)
+        return result
+    with ThreadPoolExecutor(min(len(tiles), os.cpu_count() or 1)) as pool:
+        for done in [pool.submit(_quantize_tile, matrix, scheme, result, tile, largest) for tile in tiles]:
             done.result()
     return result
 
 
-def _channel_chunks(channels: int, row_elements: int) -> Iterator[slice]:
-    step = max(1, CHUNK_ELEMENTS // max(row_elements, 1))
-    return (slice(start, start + step) for start in range(0, channels, step))
+def _tiles(matrix: FloatMatrix, result: QuantizedWeight, *, splits_rows: bool) -> Iterator[Tile]:
+    """Channels and groups that belong together; without `splits_rows`, all groups of a channel do.
+
+    Splitting rows makes tiles of a transposed weight wide, so that it is read in long runs. A short last group
+    is a tile of its own: what fills it up is copied then, not the whole weight.
+    """
+    channels, inputs = matrix.shape
+    is_transposed = matrix.strides[0] < matrix.strides[1]
+    row_elements = max(result.groups * result.group_size, 1)
+    channel_step = max(1, TILE_ELEMENTS // row_elements)
+    if is_transposed:
+        channel_step = TILE_CHANNELS if splits_rows else max(COPY_BLOCK, channel_step)
+    group_step = max(1, TILE_ELEMENTS // (channel_step * result.group_size)) if splits_rows else result.groups
+    whole = inputs // result.group_size if splits_rows else result.groups
+    starts = [*range(0, whole, group_step), *([whole] if whole < result.groups else [])]
+    for first in range(0, channels, channel_step):
+        for start, stop in zip(starts, [*starts[1:], result.groups], strict=True):
+            yield slice(first, first + channel_step), slice(start, stop)
 
 
 def _quantize_per_tensor(matrix: FloatMatrix, scheme: WeightScheme) -> QuantizedWeight:
@@ -136,34 +174,29 @@ def _quantize_per_tensor(matrix: FloatMatrix, scheme: WeightScheme) -> Quantized
     )
 
 
-def _quantize_rows(matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedWeight, rows: slice) -> None:
-    """Fill the rows of `result`; numpy lets go of the interpreter lock, so chunks run side by side."""
+def _quantize_tile(
+    matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedWeight, tile: Tile, largest: int
+) -> None:
+    """Fill a tile of `result`; numpy lets go of the interpreter lock, so tiles run side by side."""
+    rows, groups = tile
+    columns = slice(groups.start * result.group_size, groups.stop * result.group_size)
+    part = matrix[rows, columns]
     is_searched = scheme.range_method != RangeMethod.MINMAX or result.multiplier is not None
-    floats = _copy_by_blocks(matrix) if is_searched else np.asarray(matrix, np.float32)
-    grouped = _split_groups(floats, result.group_size)
-    scale, zero_point = _choose_grid(grouped, scheme)
+    grouped = _split_groups(np.asarray(part, np.float32), result.group_size)
+    low, high = _extremes(grouped)
+    if is_searched:
+        grouped = _copy_by_blocks(grouped)
+    scale, zero_point = _choose_grid(grouped, low, high, scheme)
     if result.multiplier is not None and result.channel_scale is not None:
-        channel_scale, multiplier = _choose_multipliers(grouped, scale, zero_point, scheme)
+        channel_scale, multiplier = _choose_multipliers(grouped, scale, zero_point, scheme, largest)
         scale = multiplier * channel_scale[:, None]
         result.channel_scale[rows] = channel_scale
         result.multiplier[rows] = multiplier.astype(np.int8)
-    codes = _round_to_codes(grouped, scale, zero_point, scheme)
-    result.codes[rows] = codes.reshape(len(matrix), -1)[:, : matrix.shape[1]]
-    result.scale[rows] = scale
+    codes = _round_to_codes(grouped, scale, zero_point, scheme).astype(np.int8)  # in the order of `part`: a fast cast
+    result.codes[rows, columns] = codes.reshape(len(part), -1)[:, : part.shape[1]]
+    result.scale[rows, groups] = scale
     if result.zero_point is not None and zero_point is not None:
-        result.zero_point[rows] = zero_point.astype(np.int8)
-
-
-def _copy_by_blocks(matrix: npt.NDArray[Any]) -> FloatMatrix:
-    """A contiguous float32 copy; a transposed view is copied in blocks that fit the cache, three times as fast."""
-    if matrix.flags.c_contiguous:
-        return np.asarray(matrix, np.float32)
-    copied = np.empty(matrix.shape, np.float32)
-    for top in range(0, len(matrix), COPY_BLOCK):
-        for left in range(0, matrix.shape[1], COPY_BLOCK):
-            block = (slice(top, top + COPY_BLOCK), slice(left, left + COPY_BLOCK))
-            copied[block] = matrix[block]
-    return copied
+        result.zero_point[rows, groups] = zero_point.astype(np.int8)
 
 
 def _split_groups(matrix: FloatMatrix, group_size: int) -> FloatMatrix:
@@ -175,17 +208,53 @@ def _split_groups(matrix: FloatMatrix, group_size: int) -> FloatMatrix:
     return matrix.reshape(channels, -1, group_size)
 
 
-def _choose_grid(grouped: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatrix, FloatMatrix | None]:
+def _extremes(grouped: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:
+    """Minimum and maximum of every group: [channels, groups] each.
+
+    numpy reduces short runs slowly: small groups that lie together are transposed first (32: a quarter of the time).
+
+    Raises:
+        WeightNotFinite: one of them is NaN or infinite.
+    """
+    size = grouped.shape[2]
+    if size < SLOW_REDUCTION and grouped.strides[2] == grouped.itemsize:
+        turned = np.ascontiguousarray(grouped.reshape(-1, size).T)
+        low, high = (extreme.reshape(grouped.shape[:2]) for extreme in (turned.min(axis=0), turned.max(axis=0)))
+    else:
+        low, high = grouped.min(axis=2), grouped.max(axis=2)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise WeightNotFinite
+    return low, high
+
+
+def _copy_by_blocks(grouped: FloatMatrix) -> FloatMatrix:
+    """A contiguous copy; a transposed view is copied in blocks that fit the cache, three times as fast."""
+    if grouped.strides[2] == grouped.itemsize:
+        return np.ascontiguousarray(grouped)
+    copied = np.empty(grouped.shape, np.float32)
+    source, target = (item.reshape(len(item), -1) for item in (grouped, copied))
+    for top in range(0, len(source), COPY_BLOCK):
+        for left in range(0, source.shape[1], COPY_BLOCK):
+            block = (slice(top, top + COPY_BLOCK), slice(left, left + COPY_BLOCK))
+            target[block] = source[block]
+    return copied
+
+
+def _choose_grid(
+    grouped: FloatMatrix, low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme
+) -> tuple[FloatMatrix, FloatMatrix | None]:
     """Scale and zero point per group: [channels, groups] each, zero point None if symmetric."""
-    high, low = grouped.max(axis=2), grouped.min(axis=2)
     if scheme.range_method == RangeMethod.MINMAX:
         return _grid_of_range(low, high, scheme)
     best_error = np.full(high.shape, np.inf, np.float32)
     best_shrink = np.ones_like(high)
+    scratch = np.empty_like(grouped)
+    if scheme.symmetric:  # only the wider end counts
+        low, high = np.zeros((), np.float32), np.maximum(np.abs(low), np.abs(high))
 
     def consider(shrink: FloatMatrix | np.float32) -> None:
         nonlocal best_error, best_shrink
-        error = _grid_error(grouped, *_grid_of_range(low * shrink, high * shrink, scheme), scheme)
+        error = _grid_error(grouped, *_grid_of_range(low * shrink, high * shrink, scheme), scheme, scratch)
         best_shrink = np.where(error < best_error, shrink, best_shrink)
         best_error = np.minimum(error, best_error)
 
@@ -213,10 +282,14 @@ def _safe_scale(scale: FloatMatrix) -> FloatMatrix:
 
 
 def _round_to_codes(
-    grouped: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme
+    grouped: FloatMatrix,
+    scale: FloatMatrix,
+    zero_point: FloatMatrix | None,
+    scheme: WeightScheme,
+    out: FloatMatrix | None = None,
 ) -> FloatMatrix:
     qmin, qmax = range_of(scheme)
-    codes: FloatMatrix = np.divide(grouped, scale[..., None])
+    codes: FloatMatrix = np.divide(grouped, scale[..., None], out=out)
     np.rint(codes, out=codes)
     if zero_point is not None:
         codes += zero_point[..., None]
@@ -224,10 +297,14 @@ def _round_to_codes(
 
 
 def _grid_error(
-    grouped: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme
+    grouped: FloatMatrix,
+    scale: FloatMatrix,
+    zero_point: FloatMatrix | None,
+    scheme: WeightScheme,
+    scratch: FloatMatrix,
 ) -> FloatMatrix:
-    """Σ (w − ŵ)² per group: [channels, groups]."""
-    difference = _round_to_codes(grouped, scale, zero_point, scheme)
+    """Σ (w − ŵ)² per group: [channels, groups]; `scratch` is like `grouped` and is overwritten."""
+    difference = _round_to_codes(grouped, scale, zero_point, scheme, scratch)
     if zero_point is not None:
         difference -= zero_point[..., None]
     difference *= scale[..., None]
@@ -236,22 +313,28 @@ def _grid_error(
     return error
 
 
-def _choose_multipliers(
-    grouped: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme
-) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
-    """Channel scale [channels] and integer group multipliers [channels, groups] that lose least.
-
-    The largest group scale is tried as each multiple from a third to the whole of what fits in int8;
-    the channel keeps the multiple with the smallest error, then each group the best neighbour.
-    """
+def _largest_multiplier(scheme: WeightScheme, group_scales: GroupScales) -> int:
+    if group_scales != GroupScales.PRODUCT:
+        return INT8_MAX
     qmin, qmax = range_of(scheme)
     widest = qmax if scheme.symmetric else qmax - qmin
-    top = (REDUCED_INT8_MAX if scheme.reduce_range else INT8_MAX) // widest
+    return (REDUCED_INT8_MAX if scheme.reduce_range else INT8_MAX) // widest
+
+
+def _choose_multipliers(
+    grouped: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme, top: int
+) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
+    """Channel scale [channels] and integer group multipliers [channels, groups], up to `top`, that lose least.
+
+    The largest group scale is tried as each multiple from a third to the whole of `top`; the channel keeps
+    the multiple with the smallest error, then each group the best neighbour.
+    """
     candidates = np.unique(np.linspace(max(1, top // 3), top, 12).astype(int))
     largest = scale.max(axis=1)
+    scratch = np.empty_like(grouped)
 
     def error_of(channel_scale: npt.NDArray[np.float32], multiplier: FloatMatrix) -> FloatMatrix:
-        return _grid_error(grouped, multiplier * channel_scale[:, None], zero_point, scheme)
+        return _grid_error(grouped, multiplier * channel_scale[:, None], zero_point, scheme, scratch)
 
     best_error = np.full(len(scale), np.inf, np.float32)
     best_scale, best_multiplier = largest.copy(), np.ones_like(scale)

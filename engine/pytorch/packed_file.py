@@ -27,7 +27,7 @@ from engine.model.quantized_layers import quantize_layer, to_float16
 from engine.numerics.packing import pack, packed_bytes
 from engine.numerics.schemes import Kernel
 from engine.plan import LayerPlan, Plan, ensure_plan_fits
-from engine.sizes import is_progressive, scale_count
+from engine.sizes import has_multipliers, scale_count
 from engine.summary import LayerSummary
 
 FORMAT_VERSION = 1
@@ -116,7 +116,7 @@ def _weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     if not scheme.is_integer:
         return layer.parameters * scheme.bits // 8
     count = scale_count(layer, choice)
-    scales = count + 4 * layer.channels if is_progressive(layer, choice) else 4 * count
+    scales = count + 4 * layer.channels if has_multipliers(layer, choice) else 4 * count
     return packed_bytes(layer.parameters, scheme.bits) + scales + (0 if scheme.symmetric else count)
 
 

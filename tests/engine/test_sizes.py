@@ -49,7 +49,7 @@ def test_that_stored_bytes_are_those_counted_by_hand(tmp_path: Path) -> None:
     assert stored_weight_bytes(first, LayerPlan(WeightScheme(8))) == 8 * 27 + 8 * 4
     assert stored_weight_bytes(first, LayerPlan(WeightScheme(4, granularity=PerTensor()))) == 8 * 27 // 2 + 4
     asymmetric = WeightScheme(2, symmetric=False, granularity=PerGroup(10))
-    assert stored_weight_bytes(first, LayerPlan(asymmetric)) == 8 * 27 // 4 + 8 * 3 * 4 + 8 * 3 // 4
+    assert stored_weight_bytes(first, LayerPlan(asymmetric)) == 8 * 27 // 4 + 8 * 4 + 8 * 3 + 8 * 3 // 4
     progressive = LayerPlan(WeightScheme(4, granularity=PerGroup(10)), Kernel.QLINEAR)
     assert stored_weight_bytes(first, progressive) == 8 * 27 // 2 + 8 * 4 + 8 * 3
     blocks = LayerPlan(WeightScheme(4, symmetric=False, granularity=PerGroup(16)), Kernel.NBITS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper, numpy_helper
 
-from engine.numerics.packing import pack, packed_bytes, unpack
+from engine.numerics.packing import BLOCK_BYTES, pack, pack_unsigned, packed_bytes, unpack
 
 DTYPES = {4: (TensorProto.INT4, TensorProto.UINT4), 2: (TensorProto.INT2, TensorProto.UINT2)}
 
@@ -34,6 +34,23 @@ def test_that_unsigned_codes_pack_as_onnx_unsigned_types(bits: int) -> None:
     codes = np.arange(1 << bits, dtype=np.int8).repeat(3)
     raw = helper.make_tensor("t", DTYPES[bits][1], [codes.size], pack(codes, bits).tobytes(), raw=True)
     assert numpy_helper.to_array(raw).astype(np.uint8).tolist() == codes.tolist()
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_that_signed_codes_pack_as_unsigned_ones_half_the_range_higher(bits: int) -> None:
+    low, high = bounds(bits)
+    codes = np.arange(low, high + 1).astype(np.int8)
+    before = codes.copy()
+    assert np.array_equal(pack_unsigned(codes, bits), pack((codes.astype(np.int16) - low).astype(np.int8), bits))
+    assert np.array_equal(codes, before)
+
+
+@pytest.mark.parametrize("bits", [4, 2])
+def test_that_packing_in_blocks_leaves_no_seam(bits: int) -> None:
+    low, high = bounds(bits)
+    count = 2 * BLOCK_BYTES * (8 // bits) + 3
+    codes = np.random.default_rng(0).integers(low, high, count, dtype=np.int8, endpoint=True)
+    assert np.array_equal(unpack(pack(codes, bits), bits, count), codes)
 
 
 def test_that_the_first_code_takes_the_low_bits_and_padding_is_zero() -> None:

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from engine.errors import PlanError
 from engine.numerics import weights
-from engine.numerics.schemes import Granularity, PerChannel, PerGroup, PerTensor, RangeMethod, WeightScheme
+from engine.numerics.schemes import Granularity, GroupScales, PerChannel, PerGroup, PerTensor, RangeMethod, WeightScheme
 from engine.numerics.weights import QuantizedWeight, code_range, quantize_weight
 from tests.engine.models import normal
 
@@ -153,7 +153,7 @@ def test_that_zero_weights_and_signs_survive(matrix: npt.NDArray[np.float32], sc
 @pytest.mark.parametrize("inputs", [32, 29])
 def test_that_progressive_groups_are_an_int8_matrix_times_a_channel_scale(scheme: WeightScheme, inputs: int) -> None:
     matrix = normal(6, inputs) * np.linspace(0.01, 3, inputs, dtype=np.float32)
-    weight = quantize_weight(matrix, scheme, progressive=True)
+    weight = quantize_weight(matrix, scheme, group_scales=GroupScales.PRODUCT)
     assert weight.multiplier is not None
     assert weight.channel_scale is not None
     assert weight.multiplier.min() >= 1
@@ -167,21 +167,39 @@ def test_that_progressive_groups_are_an_int8_matrix_times_a_channel_scale(scheme
 
 def test_that_progressive_groups_lose_less_than_one_scale_per_channel() -> None:
     matrix = normal(8, 64) * np.repeat(np.float32([1, 8, 0.3, 2]), 16)
-    progressive = quantize_weight(matrix, WeightScheme(4, granularity=PerGroup(16)), progressive=True)
+    progressive = quantize_weight(matrix, WeightScheme(4, granularity=PerGroup(16)), group_scales=GroupScales.PRODUCT)
     per_channel = quantize_weight(matrix, WeightScheme(4))
     assert squared_error(matrix, progressive) < 0.5 * squared_error(matrix, per_channel)
 
 
+@pytest.mark.parametrize("bits", [8, 4, 2])
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("inputs", [64, 60])
+def test_that_byte_scales_lose_hardly_more_than_float_scales(bits: int, symmetric: bool, inputs: int) -> None:
+    matrix = normal(24, inputs) * np.exp(normal(24, 1, seed=5))
+    scheme = WeightScheme(bits, symmetric, PerGroup(16), RangeMethod.MSE)
+    found = quantize_weight(matrix, scheme, group_scales=GroupScales.BYTE)
+    assert found.multiplier is not None
+    assert found.channel_scale is not None
+    assert found.multiplier.min() >= 1
+    expected = found.multiplier * found.channel_scale[:, None]
+    assert np.allclose(found.scale, expected, rtol=1e-6)
+    assert squared_error(matrix, found) < 1.03 * squared_error(matrix, quantize_weight(matrix, scheme))
+
+
 @pytest.mark.parametrize(
-    ("scheme", "is_progressive"), [(scheme, False) for scheme in SCHEMES] + [(scheme, True) for scheme in GROUPED]
+    ("scheme", "group_scales"),
+    [(scheme, GroupScales.FLOAT) for scheme in SCHEMES]
+    + [(scheme, scales) for scheme in GROUPED for scales in (GroupScales.BYTE, GroupScales.PRODUCT)],
 )
 def test_that_chunking_does_not_change_results(
-    monkeypatch: pytest.MonkeyPatch, scheme: WeightScheme, is_progressive: bool
+    monkeypatch: pytest.MonkeyPatch, scheme: WeightScheme, group_scales: GroupScales
 ) -> None:
     matrix = normal(11, 30)
-    whole = quantize_weight(matrix, scheme, progressive=is_progressive)
-    monkeypatch.setattr(weights, "CHUNK_ELEMENTS", 70)
-    chunked = quantize_weight(matrix, scheme, progressive=is_progressive)
+    whole = quantize_weight(matrix, scheme, group_scales=group_scales)
+    for name, value in (("TILE_ELEMENTS", 70), ("TILE_CHANNELS", 3), ("COPY_BLOCK", 4)):
+        monkeypatch.setattr(weights, name, value)
+    chunked = quantize_weight(matrix, scheme, group_scales=group_scales)
     for name in ("codes", "scale", "zero_point", "multiplier", "channel_scale"):
         one, other = getattr(whole, name), getattr(chunked, name)
         assert (one is None) == (other is None), name
@@ -208,9 +226,10 @@ def test_that_a_reduced_range_keeps_what_kernels_multiply_with_within_seven_bits
         assert (codes.min(), codes.max()) >= (-64, 0)
         assert codes.max() <= 63
         return
-    progressive = isinstance(granularity, PerGroup) and bits < 8
-    weight = quantize_weight(matrix, scheme, progressive=progressive)
-    reach = 63 if bits == 8 or progressive else 127
+    has_products = isinstance(granularity, PerGroup) and bits < 8
+    group_scales = GroupScales.PRODUCT if has_products else GroupScales.FLOAT
+    weight = quantize_weight(matrix, scheme, group_scales=group_scales)
+    reach = 63 if bits == 8 or has_products else 127
     assert np.abs(weight.integer_weight().astype(int)).max() <= reach
     if bits == 8 and symmetric:
         assert np.abs(weight.codes).max() == 63
