@@ -11,6 +11,8 @@ import onnx_ir as ir
 
 import engine
 from engine.calibration.calibration import Calibration
+from engine.conversion.manifest import Origin, ensure_plan_kept, write_records
+from engine.conversion.portability import ensure_can_be_portable, read_operators
 from engine.conversion.rewriting import rewrite_model
 from engine.conversion.spill import Spill
 from engine.conversion.verification import Verification, verify, verify_apart
@@ -23,7 +25,7 @@ from engine.model.opening import external_tensors
 from engine.model.sessions import load_session
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, ensure_plan_fits
-from engine.sizes import predict_file_bytes
+from engine.sizes import bits_per_weight, predict_file_bytes
 
 # Beyond these, weights go to a file beside the model, and models are not held in memory for comparison.
 EXTERNAL_DATA_BYTES = 256_000_000
@@ -54,6 +56,8 @@ def convert(
     output, plan = Path(request.output), request.plan
     ensure_plan_fits(plan, model.summary)
     ensure_output_allowed(output, model.path)
+    ensure_plan_kept(output, plan)
+    ensure_can_be_portable(plan, model)
     _ensure_keeps_weights(output, model)
     predicted = predict_file_bytes(model.summary, plan)
     with context.output(output, expected_bytes=predicted) as temporary:
@@ -66,8 +70,9 @@ def convert(
         else:
             found = verify_apart(temporary, context)
         _append_metrics(temporary, found)
-        file_bytes = sum(file.stat().st_size for file in temporary.parent.iterdir())
-    return _result(request, model, found, file_bytes, predicted)
+        result = _result(request, model, found, temporary, predicted)
+        write_records(temporary, output, _origin(model, plan, calibration), result, context)
+    return result
 
 
 def _write(model: Model, plan: Plan, calibration: Calibration | None, target: Path, context: JobContext) -> None:
@@ -86,6 +91,11 @@ def _ensure_keeps_weights(output: Path, model: Model) -> None:
     for tensor in external_tensors(model.graph_model):
         if (model.source.onnx_path.parent / str(tensor.location)).resolve() in targets:
             raise OutputError(f"{output} would overwrite the weights of the source model. Choose another output path.")
+
+
+def _origin(model: Model, plan: Plan, calibration: Calibration | None) -> Origin:
+    digest = None if calibration is None else calibration.digest
+    return Origin(model.path.name, model.source.sha256, model.source.file_bytes, plan, digest)
 
 
 def _provenance(model: Model, plan: Plan, calibration: Calibration | None) -> dict[str, str]:
@@ -110,9 +120,9 @@ def _append_metrics(path: Path, found: Verification) -> None:
         file.write(extra.SerializeToString())
 
 
-def _result(
-    request: ConvertRequest, model: Model, found: Verification, file_bytes: int, predicted: int
-) -> ConvertResult:
+def _result(request: ConvertRequest, model: Model, found: Verification, written: Path, predicted: int) -> ConvertResult:
+    file_bytes = sum(file.stat().st_size for file in written.parent.iterdir())
+    operators = read_operators(written)
     layers = tuple(
         LayerOutcome(layer.name, choice.weights.bits, str(choice.kernel), index in found.integer_layers)
         for index, layer in enumerate(model.summary.layers)
@@ -130,6 +140,9 @@ def _result(
         layers=layers,
         warnings=tuple(_warnings(layers, found, file_bytes, predicted, is_degraded=is_degraded)),
         is_degraded=is_degraded,
+        bits_per_weight=bits_per_weight(model.summary, request.plan),
+        opset=operators.opset,
+        is_portable=operators.is_portable,
     )
 
 

@@ -16,7 +16,7 @@ from engine.model.layers import RECURRENT_OPS, Layer
 from engine.model.layout import channels_last
 from engine.model.quantized_layers import quantize_layer, to_float16
 from engine.numerics.affine import TensorQuantization
-from engine.numerics.packing import pack
+from engine.numerics.packing import pack, pack_unsigned
 from engine.numerics.schemes import Kernel
 from engine.numerics.weights import QuantizedWeight, code_range
 from engine.plan import LayerPlan
@@ -235,10 +235,10 @@ class Rewriter:
         half = 1 << (weight.bits - 1)
         channels, inputs = weight.codes.shape
         blocks = weight.groups
-        codes = weight.codes.view(np.uint8) + np.uint8(half)  # wraps to the unsigned code
+        codes = weight.codes
         if missing := blocks * weight.group_size - inputs:
-            codes = np.pad(codes, ((0, 0), (0, missing)), constant_values=half)
-        packed = pack(codes.view(np.int8), weight.bits).reshape(channels, blocks, -1)
+            codes = np.pad(codes, ((0, 0), (0, missing)))
+        packed = pack_unsigned(codes, weight.bits).reshape(channels, blocks, -1)
         dtype = layer.dtype.numpy()
         operands: list[ir.Value | None] = [
             layer.input_value,

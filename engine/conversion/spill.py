@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import BinaryIO, Self
 
+import numpy as np
 import onnx_ir as ir
 
 # ONNX Runtime maps external initializers that start on a page.
@@ -47,7 +49,7 @@ class Spill:
         if isinstance(tensor, ir.ExternalTensor):
             self._copy(tensor)
         else:
-            self._file.write(tensor.tobytes())
+            self._file.write(_buffer_of(tensor))
         self._file.flush()
         length = self._file.tell() - offset
         return ir.ExternalTensor(
@@ -70,3 +72,10 @@ class Spill:
                     raise EOFError(f"{tensor.path} ended {left} bytes early")
                 self._file.write(block)
                 left -= len(block)
+
+
+def _buffer_of(tensor: ir.TensorProtocol) -> bytes | memoryview:
+    """The stored bytes, without a copy where the array already is what is stored."""
+    array = tensor.numpy_packed() if isinstance(tensor, ir.PackedTensor) else tensor.numpy()
+    is_stored = array.nbytes == tensor.nbytes and array.dtype.isnative and sys.byteorder == "little"
+    return array.reshape(-1).view(np.uint8).data if is_stored else tensor.tobytes()

@@ -13,7 +13,7 @@ import numpy as np
 from engine.model.graph import constant
 from engine.model.layers import Layer
 
-COMPARED_ROWS = 1 << 12
+COMPARED_ROWS = 1 << 6
 
 
 def find_weight_names(layers: Sequence[Layer]) -> dict[str, str]:
