@@ -25,6 +25,7 @@ from engine.allocation import find_front
 from engine.jobs.requests import FrontRequest
 from engine.latency.figures import FLOAT_FORM, Latencies, LatencyCell, LayerLatency
 from engine.numerics.schemes import ActivationMode, Kernel
+from engine.plan import PlanDefaults, build_plan
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
 from engine.summary import LayerSummary, ModelSummary, NodeSummary
 from gui.layers.page import LayersPage
@@ -184,12 +185,12 @@ def measure_window(stage: Stage, session: Session, runs: int) -> bool:
 
 def measure_front(session: Session, rows: dict[str, SensitivityRow]) -> bool:
     """The front over five candidates per layer; in the program it is found in the worker."""
-    model, plan, sensitivity = session.model, session.plan, session.sensitivity()
+    model, sensitivity = session.model, session.sensitivity()
     assert model is not None
-    assert plan is not None
     assert sensitivity is not None
-    request = FrontRequest(model, sensitivity, plan, Metric.KL)
-    return report("front of all plans", measure(lambda _run: void(find_front(request)), 10), FRONT_MS)
+    weights_only = build_plan(model, 8, PlanDefaults(ActivationMode.FLOAT))
+    request = FrontRequest(model, sensitivity, weights_only, Metric.KL)
+    return report("front of all plans, five candidates", measure(lambda _run: void(find_front(request)), 10), FRONT_MS)
 
 
 def void(_result: object) -> None:

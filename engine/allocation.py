@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +23,41 @@ from engine.jobs.requests import AllocateRequest, AllocateResult, Budget, Front,
 from engine.latency.figures import Latencies
 from engine.latency.prediction import layer_us, predict_latency_us
 from engine.numerics.schemes import ActivationMode
-from engine.plan import LayerPlan, Plan, choose_layer_plan, ensure_plan_fits
+from engine.placement import place
+from engine.plan import LayerPlan, Plan, PlanDefaults, choose_layer_plan, ensure_plan_fits
 from engine.prediction import layer_damage, loaded_bytes, predict_ram_bytes, predict_value
 from engine.sensitivity.matrix import Metric, Sensitivity, damage, undamage
-from engine.sizes import bits_per_weight, joint_bytes, predict_file_bytes, stored_weight_bytes
+from engine.sizes import (
+    METADATA_BYTES,
+    activation_bytes,
+    bits_per_weight,
+    joint_bytes,
+    predict_file_bytes,
+    stored_weight_bytes,
+)
 from engine.summary import LayerSummary, ModelSummary
 
 MILP_GAP = 1e-4
 # Overheads that depend on the whole plan are known only afterwards; a plan that misses is solved for again.
 MAX_CORRECTIONS = 4
 REASON = "reason"
+MAX_FORMS = 8192
+LATENCY_POINTS = 64
 Table = npt.NDArray[np.float64]
-Cost = Callable[[Sequence[LayerSummary], Sequence[LayerPlan]], float]
+Solutions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What layers take under their choices: bytes of the file, bits of the weights in it, memory at run time."""
+
+    choices: tuple[LayerPlan, ...]
+    file_bytes: int
+    stored_bits: int
+    ram_bytes: int
+
+
+Cost = Callable[[Sequence[LayerSummary], Footprint], float]
 
 
 @dataclass(frozen=True)
@@ -41,12 +65,12 @@ class Decision:
     """Layers that get the same bits: one, or several that share a weight.
 
     Attributes:
-        choices: per candidate, the plan of every layer; most bits first.
+        options: candidates, most bits first.
         losses: per candidate; fewer bits never promise less.
     """
 
     layers: tuple[LayerSummary, ...]
-    choices: tuple[tuple[LayerPlan, ...], ...]
+    options: tuple[Footprint, ...]
     losses: tuple[float, ...]
 
 
@@ -55,7 +79,7 @@ class Limit:
     """One resource with a capacity.
 
     Attributes:
-        cost: of one candidate: layers and their choices.
+        cost: of one candidate of a decision.
         measure: of a whole plan, the same unit.
         say: the achievable range in a sentence, from the least and the most.
     """
@@ -90,8 +114,6 @@ def allocate(request: AllocateRequest) -> AllocateResult:
 def find_front(request: FrontRequest) -> Front:
     """The plans that nothing beats in both cost (size, or latency) and loss, over the candidates of `allocate`.
 
-    Costs of whole plans are extrapolated from the cheapest one by what the layers add.
-
     Raises:
         BudgetError: no layer is free, or latency is asked for and was not measured.
         PlanError: the sensitivity belongs to another model.
@@ -99,33 +121,53 @@ def find_front(request: FrontRequest) -> Front:
     problem = Problem.of(request, offers_float=request.is_latency)
     if not problem.decisions:
         raise BudgetError("All layers are locked or not measured. Unlock some, or analyse the model.")
-    sizes = problem.costs(joint_bytes)
-    times = (
-        problem.costs(_time_of(request.latencies, request.model)) if request.is_latency or request.latencies else None
-    )
-    costs = times if request.is_latency and times is not None else sizes
-    found = knapsack.front(costs, problem.losses)
-    first = problem.predict(problem.assemble(found[0]))
-    rows = np.arange(len(costs))
-    losses = problem.fixed_loss() + problem.losses[rows, found].sum(axis=1)
-    bits = problem.spread(problem.costs(_stored_bits), found, _stored_bits) / max(request.model.parameters, 1)
-    ram = problem.spread(problem.costs(_ram_bytes), found, _ram_bytes)
-    file_bytes = _extrapolate(first.file_bytes, sizes, found)
-    latency_ms = None if times is None else _extrapolate(first.latency_ms or 0.0, times, found)
-    points = tuple(
-        FrontPoint(
-            Prediction(
-                round(file_bytes[at]),
-                bits[at],
-                round(ram[at]),
-                undamage(problem.metric, losses[at]),
-                None if latency_ms is None else latency_ms[at],
-            ),
-            layers,
-        )
-        for at, layers in enumerate(problem.bits_of_layers(found))
-    )
-    return Front(problem.metric, points)
+    times = problem.costs(_time_of(request.latencies, request.model)) if request.latencies else None
+    if request.is_latency:
+        found, predictions = _front_of_latency(problem, problem.costs(_time_of(request.latencies, request.model)))
+    else:
+        found, predictions = _front_of_size(problem, times)
+    points = (FrontPoint(*pair) for pair in zip(predictions, problem.bits_of_layers(found), strict=True))
+    return Front(problem.metric, tuple(points))
+
+
+def _front_of_size(problem: Problem, times: Table | None) -> tuple[Solutions, list[Prediction]]:
+    """Pairs around activations are those of the smallest plan, and latency is extrapolated from it."""
+    sizes = problem.costs(count_file_bytes)
+    found = knapsack.front(sizes, problem.losses)
+    smallest = problem.assemble(found[0])
+    losses = problem.fixed_loss() + problem.losses[np.arange(len(sizes)), found].sum(axis=1)
+    bits = problem.spread(found, _stored_bits) / max(problem.model.parameters, 1)
+    ram = problem.spread(found, _ram_bytes)
+    around = activation_bytes(problem.model, place(problem.model, smallest)) + METADATA_BYTES
+    file_bytes = problem.model.fixed_bytes + around + problem.spread(found, count_file_bytes)
+    latency_ms: Sequence[float | None] = [None] * len(found)
+    if times is not None and problem.latencies is not None:
+        latency = predict_latency_us(problem.model, smallest, problem.latencies)
+        latency_ms = _extrapolate(latency.us / 1000, times, found)
+    columns = zip(file_bytes.tolist(), bits.tolist(), ram.tolist(), losses.tolist(), latency_ms, strict=True)
+    return found, [
+        Prediction(round(size), width, round(memory), undamage(problem.metric, loss), latency)
+        for size, width, memory, loss, latency in columns
+    ]
+
+
+def _front_of_latency(problem: Problem, times: Table) -> tuple[Solutions, list[Prediction]]:
+    """Every plan is predicted as a whole: what tensors cost between float and integer layers is no layer's own."""
+    uniform = [
+        [_nearest(decision, bits) for decision in problem.decisions]
+        for bits in {option.choices[0].weights.bits for decision in problem.decisions for option in decision.options}
+    ]
+    found = np.concatenate([knapsack.front(times, problem.losses, LATENCY_POINTS), np.array(uniform)])
+    predictions = [problem.predict(problem.assemble(chosen)) for chosen in found]
+    latency = np.array([item.latency_ms for item in predictions])
+    loss = problem.losses[np.arange(len(times)), found].sum(axis=1)
+    kept = knapsack.undominated(latency, loss)
+    return found[kept], [predictions[at] for at in kept]
+
+
+def _nearest(decision: Decision, bits: int) -> int:
+    """The candidate whose bits are nearest."""
+    return min(range(len(decision.options)), key=lambda at: abs(decision.options[at].choices[0].weights.bits - bits))
 
 
 def _extrapolate(first: float, costs: Table, found: npt.NDArray[np.int64]) -> list[float]:
@@ -179,7 +221,7 @@ class Problem:
 
     def costs(self, cost: Cost) -> Table:
         """float64 [decisions, candidates], infinite where there are fewer."""
-        return _pad([[cost(item.layers, choices) for choices in item.choices] for item in self.decisions])
+        return _pad([[cost(item.layers, option) for option in item.options] for item in self.decisions])
 
     def assemble(self, chosen: npt.NDArray[np.int64]) -> Plan:
         """The plan with these candidates."""
@@ -187,7 +229,7 @@ class Problem:
             {
                 layer.name: choice
                 for decision, index in zip(self.decisions, chosen, strict=True)
-                for layer, choice in zip(decision.layers, decision.choices[index], strict=True)
+                for layer, choice in zip(decision.layers, decision.options[index].choices, strict=True)
             }
         )
 
@@ -198,7 +240,7 @@ class Problem:
         bits = np.repeat(np.array([own]), len(found), axis=0)
         for row, decision in enumerate(self.decisions):
             for at, layer in enumerate(decision.layers):
-                widths = np.array([choices[at].weights.bits for choices in decision.choices])
+                widths = np.array([option.choices[at].weights.bits for option in decision.options])
                 bits[:, column[layer.name]] = widths[found[:, row]]
         return [tuple(row) for row in bits.tolist()]
 
@@ -212,16 +254,12 @@ class Problem:
                 total += layer_damage(row, self.plan.layer(layer.name), self.metric) or 0.0
         return total
 
-    def spread(
-        self,
-        costs: Table,
-        found: npt.NDArray[np.int64],
-        cost: Cost,
-    ) -> Table:
+    def spread(self, found: npt.NDArray[np.int64], cost: Cost) -> Table:
         """A resource of several solutions, the layers that are not free included; float64 [points]."""
         free = {layer.name for decision in self.decisions for layer in decision.layers}
         fixed = [layer for layer in self.model.layers if layer.name not in free]
-        own = cost(fixed, [self.plan.layer(layer.name) for layer in fixed])
+        own = cost(fixed, _footprint(fixed, tuple(self.plan.layer(layer.name) for layer in fixed)))
+        costs = self.costs(cost)
         decided: Table = costs[np.arange(len(costs)), found].sum(axis=1)
         return own + decided
 
@@ -289,7 +327,7 @@ class Problem:
 
     def _solve_for_loss(self, most: float) -> npt.NDArray[np.int64]:
         """The smallest file that loses no more."""
-        sizes = self.costs(joint_bytes)
+        sizes = self.costs(count_file_bytes)
         room = most - self.fixed_loss()
         if knapsack.least_cost(self.losses) > room:
             least = undamage(self.metric, self.fixed_loss() + knapsack.least_cost(self.losses))
@@ -316,7 +354,7 @@ class Problem:
     def explain(self, chosen: npt.NDArray[np.int64]) -> Plan:
         """The plan with these candidates, in which every free layer says why it got its bits."""
         plan = self.assemble(chosen)
-        sizes = self.costs(joint_bytes)
+        sizes = self.costs(count_file_bytes)
         total = self.fixed_loss() + self._loss(chosen)
         explained = {}
         for row, (decision, index) in enumerate(zip(self.decisions, chosen, strict=True)):
@@ -328,7 +366,7 @@ class Problem:
 
 
 def _explain(decision: Decision, index: int, sizes: Table, total: float) -> str:
-    bits = [choices[0].weights.bits for choices in decision.choices]
+    bits = [option.choices[0].weights.bits for option in decision.options]
     own = decision.losses[index]
     share = own / total if total > 0 else 0.0
     parts = [f"{bits[index]} bits: {share:.1%} of the plan's predicted loss"]
@@ -388,19 +426,64 @@ def _decide(
     is_float_offered = plan.defaults.activations == ActivationMode.FLOAT or offers_float
     if not is_float_offered and any(bits <= 8 for bits in widths):
         widths = {bits for bits in widths if bits <= 8}
-    found: list[tuple[tuple[LayerPlan, ...], float]] = []
+    found: list[tuple[Footprint, float]] = []
     worst = 0.0
-    for bits in sorted(widths, reverse=True):
-        choices = tuple(choose_layer_plan(layer, bits, plan.defaults) for layer in layers)
-        if any(choice.kernel in request.forbidden_kernels for choice in choices):
+    for option in _options_of(layers, sorted(widths, reverse=True), plan.defaults):
+        if any(choice.kernel in request.forbidden_kernels for choice in option.choices):
             continue
-        own = sum(layer_damage(row, choice, metric) or 0.0 for row, choice in zip(rows, choices, strict=True))
+        own = 0.0
+        for row, choice in zip(rows, option.choices, strict=True):
+            own += layer_damage(row, choice, metric) or 0.0
         worst = max(worst, own)
-        found.append((choices, worst))
+        found.append((option, worst))
     if not found:
         forbidden = ", ".join(sorted(request.forbidden_kernels))
         raise BudgetError(f"{layers[0].title} has no kernel left: {forbidden} may not be used. Allow one or lock it.")
-    return Decision(layers, tuple(choices for choices, _ in found), tuple(loss for _, loss in found))
+    return Decision(layers, tuple(option for option, _ in found), tuple(loss for _, loss in found))
+
+
+def _options_of(layers: tuple[LayerSummary, ...], widths: Iterable[int], defaults: PlanDefaults) -> list[Footprint]:
+    """The default choices; counted once for all layers of one form, which networks have many of."""
+    if len(layers) > 1:
+        plans = [tuple(choose_layer_plan(layer, bits, defaults) for layer in layers) for bits in widths]
+        return [_footprint(layers, choices) for choices in plans]
+    known = _known_options(_form_of(layers[0]), defaults)
+    for bits in widths:
+        if bits not in known:
+            known[bits] = _footprint(layers, (choose_layer_plan(layers[0], bits, defaults),))
+    return [known[bits] for bits in widths]
+
+
+@lru_cache(maxsize=MAX_FORMS)
+def _known_options(_form: tuple[object, ...], _defaults: PlanDefaults) -> dict[int, Footprint]:
+    """By bits, what layers of this form take; filled by the caller."""
+    return {}
+
+
+def _form_of(layer: LayerSummary) -> tuple[object, ...]:
+    """Everything of a layer that its choices and their sizes depend on."""
+    return (
+        layer.op,
+        layer.weight_shape,
+        layer.channels,
+        layer.inputs_per_channel,
+        layer.parameters,
+        layer.bias_elements,
+        layer.constant_name_bytes,
+        layer.kernels,
+        layer.float_bits,
+        layer.limits,
+    )
+
+
+def _footprint(layers: Sequence[LayerSummary], choices: tuple[LayerPlan, ...]) -> Footprint:
+    pairs = list(zip(layers, choices, strict=True))
+    return Footprint(
+        choices,
+        joint_bytes(layers, choices),
+        8 * sum(stored_weight_bytes(layer, choice) for layer, choice in pairs),
+        sum(loaded_bytes(layer, choice) for layer, choice in pairs),
+    )
 
 
 def _pad(rows: Sequence[Sequence[float]]) -> Table:
@@ -411,12 +494,17 @@ def _pad(rows: Sequence[Sequence[float]]) -> Table:
     return table
 
 
-def _stored_bits(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> float:
-    return 8 * sum(stored_weight_bytes(layer, choice) for layer, choice in zip(layers, choices, strict=True))
+def count_file_bytes(_layers: Sequence[LayerSummary], option: Footprint) -> float:
+    """Cost of a candidate in the file."""
+    return option.file_bytes
 
 
-def _ram_bytes(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> float:
-    return sum(loaded_bytes(layer, choice) for layer, choice in zip(layers, choices, strict=True))
+def _stored_bits(_layers: Sequence[LayerSummary], option: Footprint) -> float:
+    return option.stored_bits
+
+
+def _ram_bytes(_layers: Sequence[LayerSummary], option: Footprint) -> float:
+    return option.ram_bytes
 
 
 def loss_limit(budget: Budget) -> float | None:
@@ -466,7 +554,7 @@ def _size_limit(size: int, model: ModelSummary) -> Limit:
             f"{reachable:.3f} to {most / model.file_bytes:.3f} of the source."
         )
 
-    return Limit(size, joint_bytes, lambda plan: predict_file_bytes(model, plan), say)
+    return Limit(size, count_file_bytes, lambda plan: predict_file_bytes(model, plan), say)
 
 
 def _bits_limit(bits: float, model: ModelSummary) -> Limit:
@@ -529,8 +617,8 @@ def _time_of(latencies: Latencies | None, model: ModelSummary) -> Cost:
         raise BudgetError("Latency needs measured layer times of this model. Measure them first.")
     known = latencies
 
-    def cost(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -> float:
-        return sum(layer_us(known, layer, choice)[0] for layer, choice in zip(layers, choices, strict=True)) / 1000
+    def cost(layers: Sequence[LayerSummary], option: Footprint) -> float:
+        return sum(layer_us(known, *pair)[0] for pair in zip(layers, option.choices, strict=True)) / 1000
 
     return cost
 

@@ -86,7 +86,7 @@ def front(costs: Costs, losses: Costs, limit: int = 256) -> npt.NDArray[np.int64
         found = np.concatenate([found, _states_between(costs, losses)])
     rows = np.arange(len(costs))
     cost, loss = costs[rows, found].sum(axis=1), losses[rows, found].sum(axis=1)
-    kept = _undominated(cost, loss)
+    kept = undominated(cost, loss)
     return found[kept[_spread(cost[kept], limit)]]
 
 
@@ -187,7 +187,7 @@ def _search_core(costs: Costs, losses: Costs, debts: Costs, limits: tuple[float,
         loss = (loss[None] + losses[item, options][:, None]).reshape(-1)
         debt = (debt[None] + debts[item, options][:, None]).reshape(-1)
         kept = np.flatnonzero((debt <= gap) & (cost + needed <= capacity))
-        kept = kept[_undominated(cost[kept], loss[kept])]
+        kept = kept[undominated(cost[kept], loss[kept])]
         if len(kept) > MAX_STATES:
             kept = kept[np.sort(np.argpartition(debt[kept], MAX_STATES)[:MAX_STATES])]
         if not len(kept):
@@ -214,7 +214,7 @@ def _states_between(costs: Costs, losses: Costs) -> npt.NDArray[np.int64]:
         option = np.repeat(options, len(cost))
         cost = (cost[None] + own_costs[options][:, None]).reshape(-1)
         loss = (loss[None] + own_losses[options][:, None]).reshape(-1)
-        kept = _thin(cost, _undominated(cost, loss))
+        kept = _thin(cost, undominated(cost, loss))
         cost, loss = cost[kept], loss[kept]
         trail.append((parent[kept], option[kept]))
     found = np.zeros((len(cost), len(costs)), np.int64)
@@ -235,7 +235,7 @@ def _thin(cost: Costs, kept: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     return kept[np.flatnonzero(np.append(bucket[1:] != bucket[:-1], True))]
 
 
-def _undominated(cost: Costs, loss: Costs) -> npt.NDArray[np.intp]:
+def undominated(cost: Costs, loss: Costs) -> npt.NDArray[np.intp]:
     """Indices, cheapest first, of states than which none is both as cheap and as good."""
     order = np.lexsort((loss, cost))
     sorted_loss = loss[order]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from engine.allocation import Limit, Problem, loss_limit, offers_float, read_limits
+from engine.allocation import Limit, Problem, count_file_bytes, loss_limit, offers_float, read_limits
 from engine.data.dataset import Dataset
 from engine.errors import BudgetError
 from engine.job_context import JobContext
@@ -26,7 +26,6 @@ from engine.model.opened import Model
 from engine.plan import Plan
 from engine.sensitivity.matrix import Metric, damage, undamage
 from engine.sensitivity.plan_meter import PlanMeter
-from engine.sizes import joint_bytes
 
 # A loss budget is met by bisection over the limit on the predicted loss.
 BISECTIONS = 12
@@ -149,7 +148,7 @@ class _Search:
 
     def _neighbours(self, chosen: Chosen) -> Iterator[Chosen]:
         """One decision up, or one up and another down, best predicted loss first."""
-        losses, sizes = self.problem.losses, self.problem.costs(joint_bytes)
+        losses, sizes = self.problem.losses, self.problem.costs(count_file_bytes)
         rows = np.arange(len(chosen))
         now_loss, now_size = losses[rows, chosen], sizes[rows, chosen]
         ups, downs = _steps(chosen, losses, -1), _steps(chosen, losses, +1)
