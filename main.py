@@ -16,7 +16,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-COMMANDS = ("inspect", "calibrate", "analyze", "allocate", "convert", "evaluate", "benchmark", "probe", "demo")
+COMMANDS = (
+    "inspect", "calibrate", "analyze", "diagnose", "allocate", "convert", "evaluate", "benchmark", "probe", "demo",
+)  # fmt: skip
 ENGINE_MODULES = {
     "numpy": "numpy",
     "scipy": "scipy",

@@ -13,6 +13,7 @@ from engine.numerics.schemes import WEIGHT_BITS, Granularity, Kernel, PerChannel
 from engine.plan import LayerPlan
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
+from gui.diagnosis_box import DiagnosisBox
 from gui.histogram_feed import HistogramFeed
 from gui.histogram_plot import HistogramPlot
 from gui.metrics import format_metric, metric_name
@@ -37,11 +38,19 @@ Builder = Callable[[object], Candidate]
 class Inspector(QScrollArea):
     """Shows one layer; every edit is one undoable change of the plan."""
 
-    def __init__(self, session: Session, feed: HistogramFeed, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        feed: HistogramFeed,
+        diagnosis: DiagnosisBox,
+        theme: Theme,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("inspector")
         self._session = session
         self._feed = feed
+        self._diagnosis = diagnosis
         self._builders: dict[QComboBox, Builder] = {}
         self._title = self._label("inspector_title", "title")
         self._title.setWordWrap(True)
@@ -131,6 +140,7 @@ class Inspector(QScrollArea):
             label.setBuddy(field)
             form.addRow(label, field)
         layout.addWidget(self._details)
+        layout.addWidget(self._diagnosis)
         layout.addWidget(self._reason_title)
         layout.addWidget(self._reason)
         layout.addWidget(self._plot_title)

@@ -28,6 +28,8 @@ from gui.actions import Actions, Needs
 from gui.benchmark_page import BenchmarkPage
 from gui.compare_page import ComparePage
 from gui.crash import show_crash
+from gui.diagnosis_box import DiagnosisBox
+from gui.diagnosis_feed import DiagnosisFeed
 from gui.dialogs.keys_dialog import KeysDialog
 from gui.distributions_page import DistributionsPage
 from gui.front_feed import FrontFeed
@@ -76,6 +78,7 @@ class MainWindow(QMainWindow):
         self.workflow = Workflow(session, runner, self.notifier, settings)
         self.feed = HistogramFeed(session, runner, self)
         self.fronts = FrontFeed(session, runner, self)
+        self.diagnoses = DiagnosisFeed(session, runner, self)
         self.actions_ = Actions(session.undo_stack, self)
         self.steps = Steps(self.workflow, session, self.notifier, settings, self)
         self._build()
@@ -122,7 +125,8 @@ class MainWindow(QMainWindow):
         self.tabs.addTab(self.tradeoff_page, self.tr("Trade-off"))
         self.tabs.addTab(self.compare_page, self.tr("Compare"))
         self.tabs.addTab(self.benchmark_page, self.tr("Benchmark"))
-        self.inspector = Inspector(self.session, self.feed, self.theme, self)
+        diagnosis = DiagnosisBox(self.session, self.diagnoses, self)
+        self.inspector = Inspector(self.session, self.feed, diagnosis, self.theme, self)
         splitter = named(QSplitter(Qt.Orientation.Horizontal, self, childrenCollapsible=False), "splitter")
         splitter.addWidget(self.tabs)
         splitter.addWidget(self.inspector)

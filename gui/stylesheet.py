@@ -111,6 +111,14 @@ QScrollArea { border: none; background: transparent; }
 QSplitter::handle { background: $line; }
 QSplitter::handle:horizontal { width: 1px; }
 #inspector, #inspector_content { background: $panel; }
+#diagnosis_box { background: $caution_field; border: 1px solid $caution_line; border-radius: 6px; }
+#diagnosis_box QLabel { color: $caution; }
+#diagnosis_box QPushButton { background: transparent; color: $caution; border-color: $caution_line; font-size: 12px;
+    padding: 2px 5px; min-height: 18px; }
+#diagnosis_box QPushButton:hover { background: $hover; }
+#diagnosis_box QPushButton:focus { border-color: $accent; }
+#diagnosis_box[quiet="true"] { background: $field; border-color: $line; }
+#diagnosis_box[quiet="true"] QLabel { color: $text_dim; }
 #tab_header { background: $panel; }
 #job_panel { background: $panel; border-top: 1px solid $line; }
 #live_bar { background: $panel; border-top: 1px solid $line; }

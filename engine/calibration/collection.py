@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,8 @@ from engine.model.runtime import Session
 from engine.model.sessions import load_session
 from engine.placement import calibrated_tensors
 
-# All observed activations of one batch are alive at once; this bounds them whatever the data.
-BATCH_ACTIVATION_BYTES = 64 << 20
+# All observed activations of two batches are alive at once; this bounds those of one, whatever the data.
+BATCH_ACTIVATION_BYTES = 96 << 20
 MAX_BATCH = 32
 
 
@@ -72,7 +72,8 @@ def visit_activations(
 ) -> int:
     """Run up to `samples` samples of the prepared graph and hand over every batch's tensors.
 
-    The batch is sized by what one sample's activations weigh, so that peak memory stays flat.
+    The batch is sized by what one sample's activations weigh, so that peak memory stays flat. One batch is
+    visited, in a thread, while the next one runs.
 
     Returns:
         Samples seen.
@@ -83,13 +84,19 @@ def visit_activations(
     total = min(samples, dataset.samples)
     seen = 0
     visitor.report(0, total)
-    for batch in dataset.batches(_choose_batch_size(session, dataset, visitor.context), limit=total):
-        values = session.run(batch.inputs, visitor.context)
-        tensors = dict(zip(fetched, values, strict=False)) if fetched else {}
-        tensors |= {name: batch.inputs[name] for name in names if name in graph_inputs}
-        visitor.visit(tensors)
-        seen += len(batch)
-        visitor.report(seen, total)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        visiting: Future[None] | None = None
+        for batch in dataset.batches(_choose_batch_size(session, dataset, visitor.context), limit=total):
+            values = session.run(batch.inputs, visitor.context)
+            tensors = dict(zip(fetched, values, strict=False)) if fetched else {}
+            tensors |= {name: batch.inputs[name] for name in names if name in graph_inputs}
+            if visiting is not None:
+                visiting.result()
+            visiting = pool.submit(visitor.visit, tensors)
+            seen += len(batch)
+            visitor.report(seen, total)
+        if visiting is not None:
+            visiting.result()
     return seen
 
 

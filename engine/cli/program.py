@@ -23,13 +23,14 @@ from engine.cli.calibrate import CALIBRATE
 from engine.cli.command import Answer, Command, UsageError
 from engine.cli.convert import CONVERT
 from engine.cli.demo import DEMO
+from engine.cli.diagnose import DIAGNOSE
 from engine.cli.evaluate import EVALUATE
 from engine.cli.inspect import INSPECT
 from engine.cli.job import EXIT_CANCELLED, ConsoleContext, call_interruptibly
 from engine.cli.probe import PROBE
 from engine.errors import BitsmithError, JobCancelled
 
-COMMANDS = (INSPECT, CALIBRATE, ANALYZE, ALLOCATE, CONVERT, EVALUATE, BENCHMARK, PROBE, DEMO)
+COMMANDS = (INSPECT, CALIBRATE, ANALYZE, DIAGNOSE, ALLOCATE, CONVERT, EVALUATE, BENCHMARK, PROBE, DEMO)
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2

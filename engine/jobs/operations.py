@@ -13,6 +13,8 @@ from engine.calibration.collection import calibrate
 from engine.conversion.convert import convert, ensure_output_allowed
 from engine.conversion.manifest import ensure_plan_kept
 from engine.data.dataset import Dataset, describe_dataset, open_dataset
+from engine.diagnosis.diagnosing import diagnose
+from engine.diagnosis.report import Diagnosis
 from engine.errors import CalibrationError
 from engine.evaluation import evaluate
 from engine.job_context import JobContext
@@ -29,6 +31,7 @@ from engine.jobs.requests import (
     DataChoice,
     DataRequest,
     DataSummary,
+    DiagnoseRequest,
     EvaluateRequest,
     Forecast,
     ForecastRequest,
@@ -140,6 +143,13 @@ def run_analyze(request: AnalyzeRequest, context: JobContext) -> Sensitivity:
     return analyze_quick(model, dataset, context, plan=request.plan, bits=request.bits, samples=request.samples)
 
 
+def run_diagnose(request: DiagnoseRequest, context: JobContext) -> Diagnosis:
+    """Look at layers under a plan."""
+    model = open_cached(request.model)
+    ensure_plan_fits(request.plan, model.summary)
+    return diagnose(model, _dataset(model, request.data), request, context)
+
+
 def run_forecast(request: ForecastRequest, context: JobContext) -> Forecast:
     """What an exact analysis would take."""
     analysis = request.analysis
@@ -211,6 +221,7 @@ _OPERATIONS = {
     WeightHistogramRequest: run_weight_histogram,
     CalibrateRequest: run_calibrate,
     AnalyzeRequest: run_analyze,
+    DiagnoseRequest: run_diagnose,
     ForecastRequest: run_forecast,
     AllocateRequest: run_allocate,
     FrontRequest: run_front,

@@ -159,6 +159,21 @@ class AnalyzeRequest:
 
 
 @dataclass(frozen=True)
+class DiagnoseRequest:
+    """Why layers lose what they lose under a plan → `Diagnosis`; a `LayerDiagnosis` arrives per layer.
+
+    Attributes:
+        layers: names; all layers by default.
+    """
+
+    model: str
+    data: DataChoice
+    plan: Plan
+    samples: int = 64
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ForecastRequest:
     """How long an exact analysis would take, from a timed trial → `Forecast`."""
 
@@ -501,6 +516,7 @@ Request = (
     | WeightHistogramRequest
     | CalibrateRequest
     | AnalyzeRequest
+    | DiagnoseRequest
     | ForecastRequest
     | AllocateRequest
     | FrontRequest

@@ -24,7 +24,7 @@ from engine.sizes import stored_weight_bytes
 
 # Sampled inputs of a band of layers are held at once; a model that needs more is passed over band by band.
 BAND_BYTES = 1 << 30
-ROWS_PER_LAYER = 512
+ROWS_PER_LAYER = 256
 MAX_WORKERS = 8
 SEED = 0
 
@@ -45,8 +45,8 @@ def analyze_quick(
     """
     rows: dict[str, SensitivityRow] = {}
     seen = 0
-    for band in _split_bands(model.layers):
-        inputs, seen = _collect(model, band, dataset, samples, context)
+    for band in split_bands(model.layers):
+        inputs, seen = collect_inputs(model, band, dataset, samples, context)
         for row in _measure_rows(model, inputs, plan, bits):
             rows[row.layer] = row
             context.partial(row)
@@ -54,7 +54,8 @@ def analyze_quick(
     return Sensitivity(model.summary.sha256, model.path.name, "quick", seen, dataset.digest, rows)
 
 
-def _split_bands(layers: Iterable[Layer]) -> Iterable[list[Layer]]:
+def split_bands(layers: Iterable[Layer]) -> Iterable[list[Layer]]:
+    """Layers in order, as many at a time as may have their inputs in memory together."""
     band: list[Layer] = []
     weight = 0
     for layer in layers:
@@ -67,9 +68,10 @@ def _split_bands(layers: Iterable[Layer]) -> Iterable[list[Layer]]:
     yield band
 
 
-def _collect(
+def collect_inputs(
     model: Model, band: list[Layer], dataset: Dataset, samples: int, context: JobContext
 ) -> tuple[dict[str, SampledInputs], int]:
+    """What the layers of one band read, by layer name, and how many samples were seen."""
     inputs = {layer.name: SampledInputs(layer) for layer in band}
     total = min(samples, dataset.samples)
     rows_per_sample = max(1, ROWS_PER_LAYER // max(total, 1))
