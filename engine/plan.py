@@ -19,6 +19,7 @@ from typing import Any
 from engine.errors import PlanError
 from engine.numerics.schemes import (
     DEFAULT_GROUP_SIZE,
+    DEFAULT_WEIGHT_PERCENTILE,
     ActivationMode,
     ActivationRange,
     CalibrationMethod,
@@ -74,7 +75,8 @@ class PlanDefaults:
     """What a layer gets when it is given a bit width and nothing else.
 
     `weight_only_kernel` serves layers with float activations: `float`, or `nbits` where the operator
-    has it, which keeps weights packed in memory. `portable` demands a file of standard ONNX operators
+    has it, which keeps weights packed in memory. `asymmetric` gives
+    4-bit weights a zero point, as 2-bit ones always have. `portable` demands a file of standard ONNX operators
     only, whatever the layers are given.
     """
 
@@ -82,6 +84,8 @@ class PlanDefaults:
     activation_range: ActivationRange = ActivationRange()
     group_size: int = DEFAULT_GROUP_SIZE
     range_method: RangeMethod = RangeMethod.MSE
+    weight_percentile: float = DEFAULT_WEIGHT_PERCENTILE
+    asymmetric: bool = False
     weight_only_kernel: Kernel = Kernel.FLOAT
     reduce_range: bool = False
     portable: bool = False
@@ -127,13 +131,15 @@ class Plan:
 
     def with_bits(self, layers: Iterable[LayerSummary], bits: int) -> Plan:
         """A plan in which the unlocked ones of `layers` have `bits`, in the plan's default scheme."""
-        return self.with_layers(
-            {
-                layer.name: choose_layer_plan(layer, bits, self.defaults)
-                for layer in layers
-                if not self.layer(layer.name).is_locked
-            }
-        )
+        by_form: dict[tuple[object, ...], LayerPlan] = {}
+        changes = {}
+        for layer in layers:
+            if self.layer(layer.name).is_locked:
+                continue
+            if layer.form not in by_form:
+                by_form[layer.form] = choose_layer_plan(layer, bits, self.defaults)
+            changes[layer.name] = by_form[layer.form]
+        return self.with_layers(changes)
 
     def with_lock(self, names: Iterable[str], *, locked: bool) -> Plan:
         """A plan in which the named layers are locked or free."""
@@ -194,13 +200,20 @@ def choose_layer_plan(layer: LayerSummary, bits: int, defaults: PlanDefaults) ->
     return LayerPlan(
         weights=WeightScheme(
             bits=bits,
-            symmetric=bits != 2,  # narrow 2-bit codes have three levels only, asymmetric ones four
+            # Narrow 2-bit codes have three levels only, asymmetric ones four.
+            symmetric=bits == 8 or (bits == 4 and not defaults.asymmetric),
             granularity=granularity,
-            range_method=defaults.range_method if bits < 8 else RangeMethod.MINMAX,
+            range_method=_choose_range(defaults, bits),
+            percentile=defaults.weight_percentile,
             reduce_range=defaults.reduce_range,
         ),
         kernel=kernel,
     )
+
+
+def _choose_range(defaults: PlanDefaults, bits: int) -> RangeMethod:
+    """A search for the least error changes next to nothing at 8 bits and is left out there."""
+    return RangeMethod.MINMAX if bits == 8 and defaults.range_method == RangeMethod.MSE else defaults.range_method
 
 
 def build_plan(model: ModelSummary, bits: int, defaults: PlanDefaults | None = None) -> Plan:
@@ -291,11 +304,17 @@ def plan_to_json(plan: Plan) -> JsonObject:
             "weight_range": str(plan.defaults.range_method),
             "weight_only_kernel": str(plan.defaults.weight_only_kernel),
             **({"reduce_range": True} if plan.defaults.reduce_range else {}),
+            **_percentile_to_json(plan.defaults.range_method, plan.defaults.weight_percentile),
+            **({"asymmetric": True} if plan.defaults.asymmetric else {}),
             **({"portable": True} if plan.defaults.portable else {}),
         },
         "layers": {name: _layer_to_json(plan.layers[name]) for name in sorted(plan.layers)},
         "provenance": plan.provenance,
     }
+
+
+def _percentile_to_json(method: RangeMethod, percentile: float) -> JsonObject:
+    return {"weight_percentile": percentile} if method == RangeMethod.PERCENTILE else {}
 
 
 def _layer_to_json(layer: LayerPlan) -> JsonObject:
@@ -307,6 +326,7 @@ def _layer_to_json(layer: LayerPlan) -> JsonObject:
             "symmetric": layer.weights.symmetric,
             "granularity": names[type(granularity)],
             "weight_range": str(layer.weights.range_method),
+            **_percentile_to_json(layer.weights.range_method, layer.weights.percentile),
             "rounding": layer.rounding,
         }
         if layer.weights.reduce_range:
@@ -320,13 +340,13 @@ def _layer_to_json(layer: LayerPlan) -> JsonObject:
 
 _LAYER_KEYS = {
     "bits", "kernel", "symmetric", "granularity", "group_size", "weight_range", "rounding", "locked",
-    "reduce_range",
+    "reduce_range", "weight_percentile",
 }  # fmt: skip
 _PLAN_KEYS = {"schema_version", "model", "defaults", "layers", "provenance"}
 _MODEL_KEYS = {"name", "sha256"}
 _DEFAULTS_KEYS = {
     "activations", "activation_method", "activation_percentile", "group_size", "weight_range", "weight_only_kernel",
-    "reduce_range", "portable",
+    "reduce_range", "portable", "weight_percentile", "asymmetric",
 }  # fmt: skip
 
 
@@ -352,8 +372,10 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
                 ),
                 group_size=defaults.get("group_size", DEFAULT_GROUP_SIZE),
                 range_method=RangeMethod(defaults.get("weight_range", "mse")),
+                weight_percentile=defaults.get("weight_percentile", DEFAULT_WEIGHT_PERCENTILE),
                 reduce_range=defaults.get("reduce_range", False),
                 weight_only_kernel=Kernel(defaults.get("weight_only_kernel", "float")),
+                asymmetric=defaults.get("asymmetric", False),
                 portable=defaults.get("portable", False),
             ),
             provenance=document.get("provenance", ""),
@@ -384,6 +406,7 @@ def _layer_from_json(document: JsonObject) -> LayerPlan:
             symmetric=document.get("symmetric", True),
             granularity=_granularity_from_json(document),
             range_method=RangeMethod(document.get("weight_range", "minmax")),
+            percentile=document.get("weight_percentile", DEFAULT_WEIGHT_PERCENTILE),
             reduce_range=document.get("reduce_range", False),
         ),
         kernel=Kernel(document["kernel"]),

@@ -121,6 +121,7 @@ class Inspector(QScrollArea):
         self._symmetric.addItem(self.tr("Asymmetric"), False)
         self._range.addItem(self.tr("Smallest error (MSE)"), RangeMethod.MSE)
         self._range.addItem(self.tr("Full range (min–max)"), RangeMethod.MINMAX)
+        self._range.addItem(self.tr("Without tails (percentile)"), RangeMethod.PERCENTILE)
 
     def _build_layout(self) -> None:
         content = named(QWidget(), "inspector_content")
@@ -146,10 +147,15 @@ class Inspector(QScrollArea):
         layout.addWidget(self._plot_title)
         layout.addWidget(self._plot)
         layout.addStretch(1)
+        self._column = layout
         self.setWidget(content)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumWidth(WIDTH)
+
+    def add_below(self, widget: QWidget) -> None:
+        """Put something under what is said of the layer."""
+        self._column.insertWidget(self._column.count() - 1, widget)
 
     def _rows(self) -> Iterable[tuple[str, QWidget]]:
         return (

@@ -15,6 +15,7 @@ from engine.job_context import JobContext
 from engine.jobs.requests import DataChoice, OpenRequest
 from engine.numerics.schemes import (
     DEFAULT_GROUP_SIZE,
+    DEFAULT_WEIGHT_PERCENTILE,
     WEIGHT_BITS,
     ActivationMode,
     ActivationRange,
@@ -140,8 +141,20 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--weight-range",
         choices=[str(method) for method in RangeMethod],
-        help="clipping of 4- and 2-bit weights: the full range, or the one with the least squared error (mse, "
-        "the default)",
+        help="clipping of weights: the full range (minmax), the one with the least squared error (mse, the default "
+        "below 8 bits), or a percentile",
+    )
+    group.add_argument(
+        "--weight-percentile",
+        type=float,
+        metavar="P",
+        help=f"of the weights that share a scale, with --weight-range percentile (default {DEFAULT_WEIGHT_PERCENTILE})",
+    )
+    group.add_argument(
+        "--asymmetric",
+        action="store_true",
+        default=None,
+        help="4-bit weights with zero points: one level more, a little larger",
     )
     group.add_argument(
         "--reduce-range",
@@ -171,7 +184,7 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
 
 SCHEME_OPTIONS = (
     "activations", "group_size", "kernel", "weight_range", "reduce_range", "portable", "activation_method",
-    "percentile",
+    "percentile", "weight_percentile", "asymmetric",
 )  # fmt: skip
 
 
@@ -184,6 +197,8 @@ def _method_of(arguments: argparse.Namespace) -> CalibrationMethod | None:
 def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
     """What `add_scheme` collected."""
     method = CalibrationMethod(arguments.activation_method or _method_of(arguments) or ActivationRange.method)
+    if arguments.weight_percentile is not None and arguments.weight_range != RangeMethod.PERCENTILE:
+        raise UsageError("--weight-percentile belongs to --weight-range percentile.")
     if arguments.percentile is not None and method != CalibrationMethod.PERCENTILE:
         raise UsageError("--percentile belongs to --activation-method percentile.")
     if arguments.kernel is not None and arguments.activations != "float":
@@ -195,6 +210,10 @@ def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
         ),
         group_size=arguments.group_size or DEFAULT_GROUP_SIZE,
         range_method=RangeMethod(arguments.weight_range or RangeMethod.MSE),
+        weight_percentile=DEFAULT_WEIGHT_PERCENTILE
+        if arguments.weight_percentile is None
+        else arguments.weight_percentile,
+        asymmetric=bool(arguments.asymmetric),
         reduce_range=bool(arguments.reduce_range),
         weight_only_kernel=Kernel(arguments.kernel or Kernel.FLOAT),
         portable=bool(arguments.portable),

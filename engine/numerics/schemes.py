@@ -11,6 +11,7 @@ FLOAT_BITS = 32
 WEIGHT_BITS = (32, 16, 8, 4, 2)
 INTEGER_BITS = (8, 4, 2)
 DEFAULT_GROUP_SIZE = 32
+DEFAULT_WEIGHT_PERCENTILE = 99.9
 
 
 class Kernel(StrEnum):
@@ -40,6 +41,7 @@ class RangeMethod(StrEnum):
 
     MINMAX = "minmax"
     MSE = "mse"
+    PERCENTILE = "percentile"
 
 
 class CalibrationMethod(StrEnum):
@@ -86,6 +88,7 @@ class WeightScheme:
     Attributes:
         reduce_range: keep the int8 weights that kernels multiply with within ±63, so that processors
             without VNNI, which add pairs of products in 16 bits, do not saturate.
+        percentile: of the weights that share a scale, for that range method; what lies beyond is clipped.
     """
 
     bits: int = 8
@@ -93,8 +96,13 @@ class WeightScheme:
     granularity: Granularity = PerChannel()
     range_method: RangeMethod = RangeMethod.MINMAX
     reduce_range: bool = False
+    percentile: float = DEFAULT_WEIGHT_PERCENTILE
 
     def __post_init__(self) -> None:
+        if not 50 < self.percentile <= 100:
+            raise PlanError(
+                f"A weight percentile of {self.percentile} is out of range. Give more than 50, at most 100."
+            )
         if self.bits not in WEIGHT_BITS:
             raise PlanError(f"Weights cannot have {self.bits} bits. Choose one of {', '.join(map(str, WEIGHT_BITS))}.")
 

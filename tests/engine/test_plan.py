@@ -209,3 +209,18 @@ def test_that_a_reduced_range_survives_the_file_and_changes_the_digest(summary: 
     assert load_plan(path) == plan
     assert "reduce_range" not in format_plan(build_plan(summary, 8))
     assert plan.digest != build_plan(summary, 8).digest
+
+
+def test_that_percentile_ranges_and_zero_points_survive_the_file(summary: ModelSummary, tmp_path: Path) -> None:
+    defaults = PlanDefaults(range_method=RangeMethod.PERCENTILE, weight_percentile=99.5, asymmetric=True)
+    plan = build_plan(summary, 4, defaults)
+    path = tmp_path / "plan.json"
+    path.write_text(format_plan(plan))
+    assert load_plan(path) == plan
+    for layer in summary.layers:
+        scheme = plan.layer(layer.name).weights
+        assert (scheme.range_method, scheme.percentile, scheme.symmetric) == (RangeMethod.PERCENTILE, 99.5, False)
+        assert choose_layer_plan(layer, 8, defaults).weights.symmetric
+    path.write_text(format_plan(plan).replace("99.5", "20"))
+    with pytest.raises(PlanError, match="percentile of 20"):
+        load_plan(path)

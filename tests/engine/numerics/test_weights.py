@@ -172,6 +172,30 @@ def test_that_progressive_groups_lose_less_than_one_scale_per_channel() -> None:
     assert squared_error(matrix, progressive) < 0.5 * squared_error(matrix, per_channel)
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("granularity", [PerChannel(), PerTensor(), PerGroup(16)])
+def test_that_a_percentile_range_clips_the_tails_of_what_shares_a_scale(
+    symmetric: bool, granularity: Granularity
+) -> None:
+    matrix = normal(6, 60) + np.float32(0.3)
+    scheme = WeightScheme(4, symmetric, granularity, RangeMethod.PERCENTILE, percentile=90)
+    found = quantize_weight(matrix, scheme)
+    size = found.group_size
+    parts = (
+        [matrix.reshape(1, -1)]
+        if granularity == PerTensor()
+        else [matrix[:, start : start + size] for start in range(0, 60, size)]
+    )
+    qmin, qmax = code_range(4, symmetric=symmetric)
+    for index, part in enumerate(parts):
+        if symmetric:
+            expected = np.percentile(np.abs(part), 90, axis=1) / qmax
+        else:
+            low, high = np.percentile(part, (10, 90), axis=1)
+            expected = (np.maximum(high, 0) - np.minimum(low, 0)) / (qmax - qmin)
+        assert found.scale[:, index] == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("bits", [8, 4, 2])
 @pytest.mark.parametrize("symmetric", [True, False])
 @pytest.mark.parametrize("inputs", [64, 60])
