@@ -56,7 +56,7 @@ class ResultEntry:
         """Measured against float: by evaluation, else by the conversion's own check."""
         if self.evaluation is not None and self.evaluation.sqnr_db is not None:
             return self.evaluation.sqnr_db
-        return self.converted.sqnr_db
+        return None if self.converted.is_drawn else self.converted.sqnr_db
 
     @property
     def top1_delta(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,17 @@ from engine.jobs.requests import (
     ForecastRequest,
     LatencyRequest,
     OpenRequest,
+    PolishRequest,
+    PolishResult,
+    PolishStep,
     Request,
 )
 from engine.pytorch.consent import CONSENT_ACCEPT, CONSENT_QUESTION, read_danger, read_fingerprint
-from engine.sensitivity.matrix import Sensitivity, SensitivityRow
+from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow
 from engine.summary import ModelSummary
 from gui.analysis_choice import AnalysisChoice
 from gui.job_runner import Job, JobRunner
+from gui.measured_plans import MeasuredPlan, describe_pair, describe_search
 from gui.measurements import AnalysisOrigin
 from gui.notify import Notifier
 from gui.results import LoadedData, WantedData
@@ -190,6 +194,85 @@ class Workflow(QObject):
         request = AllocateRequest(session.model, sensitivity, session.plan, budget, session.metric, session.latencies)
         self._run(request, self.tr("Auto-assign"), allocated, failed=self.allocation_refused.emit)
 
+    def polish(self, budget: Budget, seconds: float) -> None:
+        """Choose bits for a budget, measure the whole plan on data and improve it; a cancel keeps the best so far.
+
+        `allocated` follows the first measured plan, so that the dialog does not stand before the search.
+        """
+        request = self._build_polish(budget, seconds)
+        if request is None:
+            return
+        found: list[MeasuredPlan] = []
+
+        def step_ready(payload: object) -> None:
+            if isinstance(payload, PolishStep):
+                found.append(self._session.add_measured(payload))
+                self.allocated.emit()
+
+        def polished(result: PolishResult) -> None:
+            self._take_best(found, self.tr("Measured plans: {n}.").format(n=result.evaluations))
+
+        def cancelled() -> None:
+            if found:
+                self._take_best(found, self.tr("Cancelled; the best plan so far is kept."))
+            else:
+                self.allocation_refused.emit(self.tr("Cancelled before a plan was measured."))
+
+        def failed(sentence: str) -> None:
+            if found:
+                self._notifier.error(sentence)
+            else:
+                self.allocation_refused.emit(sentence)
+
+        job = self._run(request, self.tr("Measure and improve"), polished, step_ready, failed)
+        if job is not None:
+            job.cancelled.connect(cancelled)
+
+    def _take_best(self, found: Sequence[MeasuredPlan], before: str) -> None:
+        """Make the last of these, which is the best, the plan; one undoable step."""
+        session, first, best = self._session, found[0], found[-1]
+        size = format_bytes(best.step.predicted.file_bytes)
+        session.change_plan(best.step.plan, self.tr("auto-assign {size}, measured").format(size=size))
+        metric = session.metric if best.value(session.metric) is not None else Metric.SQNR
+        predicted = session.predicted_weights(best.step.plan) if metric == session.metric else None
+        self._notifier.note(f"{before} {describe_search(metric, first, best, predicted)}")
+
+    def measure_plan(self) -> None:
+        """Run the current plan on data as it is."""
+        session = self._session
+        if session.plan is None or session.figures is None:
+            return
+        as_it_is = Budget(file_bytes=session.figures.file_bytes)
+        locked = session.plan.with_lock([layer.name for layer in session.layers], locked=True)
+        request = self._build_polish(as_it_is, 0.0)
+        if request is None:
+            return
+
+        def measured(result: PolishResult) -> None:
+            plan = session.add_measured(result.best)
+            value = plan.value(session.metric)
+            if value is not None:
+                pair = describe_pair(session.metric, value, session.predicted_weights(result.best.plan))
+                self._notifier.note(self.tr("This plan: {pair}.").format(pair=pair))
+
+        self._run(dataclasses.replace(request, plan=locked), self.tr("Measure this plan"), measured)
+
+    def _build_polish(self, budget: Budget, seconds: float) -> PolishRequest | None:
+        session, sensitivity = self._session, self._session.sensitivity()
+        if session.model is None or session.plan is None or session.data is None or sensitivity is None:
+            return None
+        return PolishRequest(
+            session.model.path,
+            session.data.calibration,
+            sensitivity,
+            session.plan,
+            budget,
+            session.metric,
+            session.latencies,
+            samples=session.data.samples,
+            seconds=seconds,
+        )
+
     def assign_uniform(self, bits: int) -> None:
         """Give all unlocked layers the same bits."""
         self._session.assign_bits([layer.name for layer in self._session.layers], bits)
@@ -223,7 +306,7 @@ class Workflow(QObject):
             size=format_bytes(result.file_bytes),
             ratio=result.source_bytes / max(result.file_bytes, 1),
         )
-        if result.sqnr_db is not None:
+        if result.sqnr_db is not None and not result.is_drawn:
             text += " " + self.tr("Its outputs have {db} dB SQNR against float.").format(db=format_db(result.sqnr_db))
         if result.is_degraded or result.warnings:
             self._notifier.warning("\n".join((text, *result.warnings)))
@@ -278,16 +361,17 @@ class Workflow(QObject):
         succeeded: Callable[[Any], None],
         partial_ready: Callable[[object], None] | None = None,
         failed: Callable[[str], None] | None = None,
-    ) -> None:
+    ) -> Job | None:
         """Start a job; while another one runs this does nothing, as the actions are disabled then."""
         if self._runner.is_busy:
-            return
+            return None
         job = self._runner.create(request, title)
         job.succeeded.connect(succeeded)
         job.failed.connect(failed or self._notifier.error)
         if partial_ready is not None:
             job.partial_ready.connect(partial_ready)
         self._runner.start(job)
+        return job
 
     @Slot(object)
     def _on_job_finished(self, job: Job) -> None:

@@ -102,6 +102,7 @@ def convert_to_json(result: ConvertResult) -> JsonObject:
         "is_portable": result.is_portable,
         "sqnr_db": result.sqnr_db,
         "kernel_sqnr_db": result.kernel_sqnr_db,
+        "verified_on": "random inputs" if result.is_drawn else "data",
         "verified_samples": result.verified_samples,
         "is_degraded": result.is_degraded,
         "warnings": result.warnings,
@@ -124,7 +125,8 @@ def describe_conversion(result: ConvertResult) -> str:
         operators = "standard ONNX only" if result.is_portable else "some of com.microsoft (see --portable)"
         lines.append(f"operators: {operators}, opset {result.opset}")
     if result.sqnr_db is not None:
-        lines.append(f"SQNR against float {format_db(result.sqnr_db)} dB on {result.verified_samples} samples")
+        samples = "random inputs (give --data for real ones)" if result.is_drawn else "samples"
+        lines.append(f"SQNR against float {format_db(result.sqnr_db)} dB on {result.verified_samples} {samples}")
     return "\n".join([*lines, *(f"warning: {warning}" for warning in result.warnings)])
 
 

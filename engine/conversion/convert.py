@@ -111,7 +111,7 @@ def _provenance(model: Model, plan: Plan, calibration: Calibration | None) -> di
 
 def _append_metrics(path: Path, found: Verification) -> None:
     """Add what was measured on the written file; appended protobuf fields merge into the message."""
-    if found.sqnr_db is None or not math.isfinite(found.sqnr_db):
+    if found.sqnr_db is None or found.is_drawn or not math.isfinite(found.sqnr_db):
         return
     extra = onnx.ModelProto()
     extra.metadata_props.add(key="bitsmith.sqnr_db", value=f"{found.sqnr_db:.2f}")
@@ -128,7 +128,7 @@ def _result(request: ConvertRequest, model: Model, found: Verification, written:
         for index, layer in enumerate(model.summary.layers)
         for choice in [request.plan.layer(layer.name)]
     )
-    is_degraded = found.sqnr_db is not None and found.sqnr_db < DEGRADED_SQNR_DB
+    is_degraded = found.sqnr_db is not None and not found.is_drawn and found.sqnr_db < DEGRADED_SQNR_DB
     return ConvertResult(
         output=request.output,
         file_bytes=file_bytes,
@@ -136,6 +136,7 @@ def _result(request: ConvertRequest, model: Model, found: Verification, written:
         source_bytes=model.source.file_bytes,
         sqnr_db=found.sqnr_db,
         kernel_sqnr_db=found.kernel_sqnr_db,
+        is_drawn=found.is_drawn,
         verified_samples=found.samples,
         layers=layers,
         warnings=tuple(_warnings(layers, found, file_bytes, predicted, is_degraded=is_degraded)),

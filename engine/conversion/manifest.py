@@ -117,6 +117,7 @@ def build_manifest(files: list[Path], origin: Origin, result: ConvertResult, con
         "bits_per_weight": _rounded(result.bits_per_weight),
         "opset": result.opset,
         "is_portable": result.is_portable,
+        "verified_on": "random inputs" if result.is_drawn else "data",
         "sqnr_db": _rounded(result.sqnr_db, DB_DIGITS),
         "verified_samples": result.verified_samples,
         "layers": [

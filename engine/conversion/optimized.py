@@ -33,7 +33,8 @@ def load_optimized(written: Path) -> tuple[Session, frozenset[int]]:
         if node.op_type in INTEGER_OPS:
             found |= {layer_index(name) for name in node.input}
         elif node.op_type == "Gather" and node.input[0] in tables:
-            found.add(layer_index(node.input[0]))
+            # By what it writes: equal tables of tied layers are merged under one of their names.
+            found.add(layer_index(node.output[0]))
     return session, frozenset(index for index in found if index is not None)
 
 

@@ -37,7 +37,8 @@ class Verification:
     """What was found.
 
     Attributes:
-        sqnr_db: written model against the source; None if only drawn inputs were at hand.
+        sqnr_db: written model against the source; None if nothing could be compared.
+        is_drawn: it is of random inputs, because there was no data.
         kernel_sqnr_db: written model against the engine's simulation; None without a simulation.
         integer_layers: indices of layers that run on an integer kernel in the optimised graph.
     """
@@ -46,6 +47,7 @@ class Verification:
     kernel_sqnr_db: float | None
     samples: int
     integer_layers: frozenset[int]
+    is_drawn: bool = False
 
 
 def verify(
@@ -75,7 +77,11 @@ def verify(
         )
     _ensure_agreement(against_simulation.sqnr_db, simulation_error.sqnr_db)
     return Verification(
-        against_float.sqnr_db if dataset else None, against_simulation.sqnr_db, against_float.samples, integer_layers
+        against_float.sqnr_db,
+        against_simulation.sqnr_db,
+        against_float.samples,
+        integer_layers,
+        is_drawn=dataset is None and against_float.samples > 0,
     )
 
 

@@ -392,8 +392,9 @@ class ConvertResult:
     """A written model and what verification found.
 
     Attributes:
-        sqnr_db: of the written model's outputs against float, on `verified_samples` samples; None
-            without data.
+        sqnr_db: of the written model's outputs against float, on `verified_samples` samples; None if it
+            was not compared.
+        is_drawn: these samples are random, because no data was given.
         kernel_sqnr_db: of the written model against the engine's own simulation of the plan.
         is_degraded: the result is far from float; `warnings` says it with the figure.
         bits_per_weight: all stored bits of all layers, scales included.
@@ -414,6 +415,7 @@ class ConvertResult:
     bits_per_weight: float = 0.0
     opset: int | None = None
     is_portable: bool | None = None
+    is_drawn: bool = False
 
 
 @dataclass(frozen=True)

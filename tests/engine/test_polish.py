@@ -128,6 +128,18 @@ def test_that_no_time_leaves_the_allocated_plan_measured(subject: Subject) -> No
     assert found.best == found.first
 
 
+@pytest.mark.parametrize("bits", [32, 8, 2])
+def test_that_a_plan_without_free_layers_is_measured_as_it_is(subject: Subject, bits: int) -> None:
+    plan = subject.plan(bits)
+    locked = plan.with_lock(plan.layers, locked=True)
+    as_it_is = Budget(file_bytes=predict_file_bytes(subject.model.summary, plan))
+    found = subject.polish(as_it_is, plan=locked, seconds=0.0)
+    meter = PlanMeter(subject.model, subject.dataset, SAMPLES, JobContext())
+    assert found.evaluations == 1
+    assert found.best.plan.layers == locked.layers
+    assert found.best.measured == meter.measure(plan, JobContext())
+
+
 def test_that_a_cancelled_run_has_handed_out_what_it_had(subject: Subject) -> None:
     steps: list[object] = []
 

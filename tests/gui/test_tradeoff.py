@@ -207,7 +207,8 @@ def test_that_a_point_leaves_alone_what_cannot_be_measured() -> None:
     plan = build_plan(model, 8)
     rows = {name: build_row(name) for name in ("conv0", "conv1")}
     point = front_points(model, Front(Metric.SQNR, (FrontPoint(Prediction(9000, 3.0, 9000, 20.0), (4, 2, 8)),)))[0]
-    taken = apply_point(point, model, plan.with_lock(["conv1"], locked=True), rows)
+    taken = apply_point(point, model, plan.with_lock(["conv1"], locked=True), rows, "trade-off: 9.00 kB")
+    assert taken.provenance == "trade-off: 9.00 kB"
     assert bits_of(model, taken) == (4, 8, 8)
     assert taken.layer("conv2") is plan.layer("conv2")
 

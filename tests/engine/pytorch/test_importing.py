@@ -195,6 +195,16 @@ def test_that_the_command_line_opens_and_consents(
     assert run_program(["inspect", str(path), "--input-shape", "x=a"]) == 2
 
 
+def test_that_a_benchmark_asks_for_consent_and_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, module = tmp_path / "module.pt", small_conv()
+    module.register_buffer("mark", torch.ones(1))  # a file that no other test consents to
+    torch.save(module, path)
+    command = ["benchmark", str(path), "--input-shape", "x=2,3,16,16", "--batch", "2", "--seconds", "0.1"]
+    assert run_program(command) == 1
+    assert "--trust-file" in capsys.readouterr().err
+    assert run_program([*command, "--trust-file"]) == 0
+
+
 def test_that_an_operator_without_onnx_is_refused_in_one_sentence_and_nothing_is_printed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
