@@ -15,7 +15,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from engine import knapsack
 from engine.errors import BudgetError, PlanError
@@ -306,6 +305,8 @@ class Problem:
         self, tables: Sequence[Table], rooms: Sequence[float], limits: Sequence[Limit]
     ) -> npt.NDArray[np.int64]:
         """Several resources at once: one binary variable per candidate."""
+        from scipy.optimize import Bounds, LinearConstraint, milp  # a third of a second, for this alone
+
         is_there = np.isfinite(self.losses)
         owner, candidate = np.nonzero(is_there)
         one_each = np.zeros((len(self.losses), len(owner)))
@@ -447,7 +448,7 @@ def _options_of(layers: tuple[LayerSummary, ...], widths: Iterable[int], default
     if len(layers) > 1:
         plans = [tuple(choose_layer_plan(layer, bits, defaults) for layer in layers) for bits in widths]
         return [_footprint(layers, choices) for choices in plans]
-    known = _known_options(_form_of(layers[0]), defaults)
+    known = _known_options(layers[0].form, defaults)
     for bits in widths:
         if bits not in known:
             known[bits] = _footprint(layers, (choose_layer_plan(layers[0], bits, defaults),))
@@ -458,22 +459,6 @@ def _options_of(layers: tuple[LayerSummary, ...], widths: Iterable[int], default
 def _known_options(_form: tuple[object, ...], _defaults: PlanDefaults) -> dict[int, Footprint]:
     """By bits, what layers of this form take; filled by the caller."""
     return {}
-
-
-def _form_of(layer: LayerSummary) -> tuple[object, ...]:
-    """Everything of a layer that its choices and their sizes depend on."""
-    return (
-        layer.op,
-        layer.weight_shape,
-        layer.channels,
-        layer.inputs_per_channel,
-        layer.parameters,
-        layer.bias_elements,
-        layer.constant_name_bytes,
-        layer.kernels,
-        layer.float_bits,
-        layer.limits,
-    )
 
 
 def _footprint(layers: Sequence[LayerSummary], choices: tuple[LayerPlan, ...]) -> Footprint:

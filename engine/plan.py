@@ -29,6 +29,7 @@ from engine.numerics.schemes import (
     PerGroup,
     PerTensor,
     RangeMethod,
+    Rounding,
     WeightScheme,
 )
 from engine.summary import LayerSummary, ModelSummary
@@ -50,7 +51,7 @@ class LayerPlan:
     weights: WeightScheme = WeightScheme(bits=32)
     kernel: Kernel = Kernel.FLOAT
     is_locked: bool = False
-    rounding: str = "nearest"
+    rounding: Rounding = Rounding.NEAREST
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -59,8 +60,6 @@ class LayerPlan:
                 f"{self.weights.bits}-bit weights run on the float kernel only, not on {self.kernel}. "
                 "Choose 8, 4 or 2 bits or the float kernel."
             )
-        if self.rounding != "nearest":
-            raise PlanError(f"Rounding {self.rounding!r} is not available. Use nearest.")
 
     @property
     def activations(self) -> ActivationMode:
@@ -77,7 +76,7 @@ class PlanDefaults:
     `weight_only_kernel` serves layers with float activations: `float`, or `nbits` where the operator
     has it, which keeps weights packed in memory. `asymmetric` gives
     4-bit weights a zero point, as 2-bit ones always have. `portable` demands a file of standard ONNX operators
-    only, whatever the layers are given.
+    only, whatever the layers are given. `rounding` is that of integer weights.
     """
 
     activations: ActivationMode = ActivationMode.STATIC
@@ -89,6 +88,7 @@ class PlanDefaults:
     weight_only_kernel: Kernel = Kernel.FLOAT
     reduce_range: bool = False
     portable: bool = False
+    rounding: Rounding = Rounding.NEAREST
 
     def __post_init__(self) -> None:
         if self.portable and self.weight_only_kernel == Kernel.NBITS:
@@ -151,6 +151,11 @@ class Plan:
         return any(layer.kernel == Kernel.QLINEAR for layer in self.layers.values())
 
     @property
+    def needs_rounding_data(self) -> bool:
+        """Whether the codes of any layer are chosen by what the layer reads."""
+        return any(layer.weights.is_integer and layer.rounding != Rounding.NEAREST for layer in self.layers.values())
+
+    @property
     def digest(self) -> str:
         """SHA-256 of everything that decides the converted file; locks, reasons and provenance do not."""
         document = plan_to_json(self)
@@ -208,6 +213,7 @@ def choose_layer_plan(layer: LayerSummary, bits: int, defaults: PlanDefaults) ->
             reduce_range=defaults.reduce_range,
         ),
         kernel=kernel,
+        rounding=defaults.rounding,
     )
 
 
@@ -307,6 +313,7 @@ def plan_to_json(plan: Plan) -> JsonObject:
             **_percentile_to_json(plan.defaults.range_method, plan.defaults.weight_percentile),
             **({"asymmetric": True} if plan.defaults.asymmetric else {}),
             **({"portable": True} if plan.defaults.portable else {}),
+            **({"rounding": str(plan.defaults.rounding)} if plan.defaults.rounding != Rounding.NEAREST else {}),
         },
         "layers": {name: _layer_to_json(plan.layers[name]) for name in sorted(plan.layers)},
         "provenance": plan.provenance,
@@ -327,7 +334,7 @@ def _layer_to_json(layer: LayerPlan) -> JsonObject:
             "granularity": names[type(granularity)],
             "weight_range": str(layer.weights.range_method),
             **_percentile_to_json(layer.weights.range_method, layer.weights.percentile),
-            "rounding": layer.rounding,
+            "rounding": str(layer.rounding),
         }
         if layer.weights.reduce_range:
             document["reduce_range"] = True
@@ -346,7 +353,7 @@ _PLAN_KEYS = {"schema_version", "model", "defaults", "layers", "provenance"}
 _MODEL_KEYS = {"name", "sha256"}
 _DEFAULTS_KEYS = {
     "activations", "activation_method", "activation_percentile", "group_size", "weight_range", "weight_only_kernel",
-    "reduce_range", "portable", "weight_percentile", "asymmetric",
+    "reduce_range", "portable", "weight_percentile", "asymmetric", "rounding",
 }  # fmt: skip
 
 
@@ -377,6 +384,7 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
                 weight_only_kernel=Kernel(defaults.get("weight_only_kernel", "float")),
                 asymmetric=defaults.get("asymmetric", False),
                 portable=defaults.get("portable", False),
+                rounding=Rounding(defaults.get("rounding", "nearest")),
             ),
             provenance=document.get("provenance", ""),
             extra=_unknown_fields(document),
@@ -411,7 +419,7 @@ def _layer_from_json(document: JsonObject) -> LayerPlan:
         ),
         kernel=Kernel(document["kernel"]),
         is_locked=document.get("locked", False),
-        rounding=document.get("rounding", "nearest"),
+        rounding=Rounding(document.get("rounding", "nearest")),
         extra={key: value for key, value in document.items() if key not in _LAYER_KEYS},
     )
 

@@ -74,6 +74,22 @@ class LayerSummary:
         """What is held against this kernel at this bit width; mostly nothing."""
         return next((item for item in self.limits if (item.kernel, item.bits) == (kernel, bits)), None)
 
+    @cached_property
+    def form(self) -> tuple[object, ...]:
+        """Everything that choices and their sizes depend on: equal for layers that are treated alike."""
+        return (
+            self.op,
+            self.weight_shape,
+            self.channels,
+            self.inputs_per_channel,
+            self.parameters,
+            self.bias_elements,
+            self.constant_name_bytes,
+            " ".join(self.kernels),
+            self.float_bits,
+            self.limits,
+        )
+
     @property
     def float_bytes(self) -> int:
         """Bytes of the weight in the source, bias excluded."""

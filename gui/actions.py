@@ -20,6 +20,7 @@ class Needs(Flag):
     NOTHING = 0
     MODEL = auto()
     RESULTS = auto()
+    CELLS = auto()
     IDLE = auto()
 
 
@@ -106,6 +107,13 @@ class Actions(QObject):
                 tr("Time every layer on every kernel of this computer"),
                 "Ctrl+Shift+T",
                 Needs.MODEL | Needs.IDLE,
+            ),
+            ActionSpec(
+                "action_measure_plan",
+                tr("Measure this &plan"),
+                tr("Run the whole plan on the calibration data, and see how far the prediction is off"),
+                "Ctrl+Shift+M",
+                Needs.MODEL | Needs.CELLS | Needs.IDLE,
             ),
             ActionSpec("action_cancel", tr("Cancel the &job"), tr("Stop what is running"), "Esc"),
             ActionSpec("action_quit", tr("&Quit"), tr("Close Bitsmith"), "Ctrl+Q"),

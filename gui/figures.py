@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.latency.figures import Latencies, LatencyPrediction
 from engine.latency.prediction import predict_latency_us
@@ -51,13 +52,16 @@ class _Share:
     ram_bytes: int
 
 
-@dataclass(frozen=True)
-class _Loss:
-    """What one layer with one choice loses; None while that was not measured."""
+class _Loss(NamedTuple):
+    """What one layer with one choice loses; None while that was not measured. Made for every layer, so a tuple.
+
+    `by_form` holds it for all forms that the layer had since its row was measured.
+    """
 
     choice: LayerPlan
     row: SensitivityRow | None
     damage: float | None
+    by_form: dict[tuple[int, Kernel], float | None]
 
 
 class Ledger:
@@ -75,7 +79,8 @@ class Ledger:
 
     def count(self, plan: Plan, rows: Mapping[str, SensitivityRow], metric: Metric) -> LiveFigures:
         """The figures of `plan`, with what has been measured so far."""
-        shares = [self._share(layer, plan.layer(layer.name)) for layer in self._model.layers]
+        by_form: dict[tuple[object, ...], _Share] = {}
+        shares = [self._share(layer, plan.layer(layer.name), by_form) for layer in self._model.layers]
         own = sum(share.file_bytes for share in shares)
         shared = shared_bytes(self._sharing, [plan.layer(layer.name) for layer in self._sharing])
         size = self._model.fixed_bytes + own - shared + self._pairs(plan) + METADATA_BYTES
@@ -99,21 +104,25 @@ class Ledger:
         total = 0.0
         known = self._losses.setdefault(metric, {})
         for layer in self._model.layers:
-            choice, row = plan.layer(layer.name), rows.get(layer.name)
-            loss = known.get(layer.name)
+            name = layer.name
+            choice, row, loss = plan.layer(name), rows.get(name), known.get(name)
             if loss is None or loss.choice is not choice or loss.row is not row:
-                loss = known[layer.name] = _Loss(choice, row, _damage_of(row, choice, metric))
+                loss = known[name] = _find_loss(loss, choice, row, metric)
             if loss.damage is None:
                 return None
             total += loss.damage
         return undamage(metric, total)
 
-    def _share(self, layer: LayerSummary, choice: LayerPlan) -> _Share:
+    def _share(self, layer: LayerSummary, choice: LayerPlan, by_form: dict[tuple[object, ...], _Share]) -> _Share:
+        """What is known of the layer, or of one like it in the same plan."""
         known = self._shares.get(layer.name)
         if known is None or known.choice is not choice:
-            known = self._shares[layer.name] = _Share(
-                choice, stored_weight_bytes(layer, choice), layer_bytes(layer, choice), loaded_bytes(layer, choice)
-            )
+            key = (layer.form, id(choice))
+            if key not in by_form:
+                by_form[key] = _Share(
+                    choice, stored_weight_bytes(layer, choice), layer_bytes(layer, choice), loaded_bytes(layer, choice)
+                )
+            known = self._shares[layer.name] = by_form[key]
         return known
 
     def _pairs(self, plan: Plan) -> int:
@@ -129,6 +138,15 @@ class Ledger:
         if self.latencies is None:
             return None
         return predict_latency_us(self._model, plan, self.latencies, self._placement)
+
+
+def _find_loss(before: _Loss | None, choice: LayerPlan, row: SensitivityRow | None, metric: Metric) -> _Loss:
+    """With what was found before, as long as that is of the same row."""
+    by_form = before.by_form if before is not None and before.row is row else {}
+    form = (choice.weights.bits, choice.kernel)
+    if form not in by_form:
+        by_form[form] = _damage_of(row, choice, metric)
+    return _Loss(choice, row, by_form[form], by_form)
 
 
 def _damage_of(row: SensitivityRow | None, choice: LayerPlan, metric: Metric) -> float | None:

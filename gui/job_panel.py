@@ -90,7 +90,7 @@ class JobPanel(QWidget):
         self._progress.setVisible(True)
         self._cancel_button.setVisible(True)
         job.progressed.connect(lambda done, total, message: self._on_progressed(job, done, total, message))
-        job.succeeded.connect(lambda _result: self._end(job, self.tr("done")))
+        job.succeeded.connect(lambda _result: self._end(job, job.summary or self.tr("done")))
         job.failed.connect(lambda text: self._end(job, self.tr("failed: {text}").format(text=text)))
         job.crashed.connect(lambda _report: self._end(job, self.tr("failed: a bug in Bitsmith")))
         job.cancelled.connect(lambda: self._end(job, self.tr("cancelled")))

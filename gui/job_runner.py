@@ -51,6 +51,9 @@ class Job(QObject):
         progressed(done, total, message), partial_ready(payload): while it runs.
         succeeded(result), failed(sentence), crashed(report), cancelled: exactly one of them.
         finished: always last.
+
+    Attributes:
+        summary: what came of it in a sentence, if whoever takes the result says so.
     """
 
     progressed = Signal(int, int, str)
@@ -66,6 +69,7 @@ class Job(QObject):
         self.request = request
         self.title = title
         self.is_internal = is_internal
+        self.summary = ""
         self.is_cancelling = False
         self.started_at = time.monotonic()
         self._thread: _JobThread | None = None

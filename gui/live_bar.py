@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 from engine.sensitivity.matrix import Metric
 from gui.elided_label import ElidedLabel
 from gui.figures import LiveFigures
+from gui.measured_plans import describe_pair, format_error
 from gui.metrics import format_metric, metric_name
 from gui.naming import named
 from gui.session import Session
@@ -39,6 +40,9 @@ class LiveBar(QWidget):
         tip = self.tr("In the metric that the cells show, as if the layers' losses added up")
         self._metric = self._add("", "live_metric", tip)
         self._metric_title = self._titles[self._metric]
+        tip = self.tr("The whole plan on the calibration data: weights quantized, activations in float")
+        self._measured = self._add(self.tr("Measured"), "live_measured", tip)
+        self._error = self._value("live_error", "dim", "")
         tip = self.tr("Per call on this computer, from measured layer times; ~ where some are estimates")
         self._latency = self._add(self.tr("Latency"), "live_latency", tip)
         self._speedup = self._value("live_speedup", "good", self.tr("Against the float model"))
@@ -47,6 +51,7 @@ class LiveBar(QWidget):
         self._undo.setProperty("role", "dim")
         self._layout.addWidget(self._undo)
         session.figures_changed.connect(self._show)
+        session.measured_changed.connect(self._show_measured)
         session.undo_stack.undoTextChanged.connect(self._show_undo)
         self._show()
 
@@ -75,6 +80,7 @@ class LiveBar(QWidget):
             self._ratio.setText("")
             self._show_metric(None)
             self._show_latency(None)
+            self._show_measured()
             return
         self._size.setText(format_bytes(figures.file_bytes))
         self._ratio.setText(self.tr("{ratio} smaller").format(ratio=format_ratio(figures.ratio)))
@@ -82,6 +88,7 @@ class LiveBar(QWidget):
         self._sqnr.setText(self._describe(Metric.SQNR, figures.sqnr_db))
         self._show_metric(figures)
         self._show_latency(figures)
+        self._show_measured()
 
     def _show_metric(self, figures: LiveFigures | None) -> None:
         """The metric of the cells, if it is another one than SQNR."""
@@ -91,6 +98,20 @@ class LiveBar(QWidget):
         if figures is not None and is_other:
             self._metric_title.setText(self.tr("Predicted {name}").format(name=metric_name(figures.metric)))
             self._metric.setText(self._describe(figures.metric, figures.value))
+
+    def _show_measured(self) -> None:
+        """What was measured of the whole plan and how far the prediction is off, while the plan stays as it is."""
+        metric, measured = self._session.metric, self._session.measured_current
+        value = measured.value(metric) if measured else None
+        for label in (self._measured, self._titles[self._measured], self._error):
+            label.setVisible(value is not None)
+        if measured is None or value is None:
+            return
+        predicted = self._session.predicted_weights(measured.step.plan)
+        self._measured.setText(format_metric(metric, value))
+        self._error.setText(format_error(metric, predicted, value) if predicted is not None else "")
+        tip = self.tr("{pair}: the prediction for the weights alone, as that is what was measured")
+        self._error.setToolTip(tip.format(pair=describe_pair(metric, value, predicted)))
 
     def _show_latency(self, figures: LiveFigures | None) -> None:
         """The predicted latency, once layer times were measured."""

@@ -53,6 +53,7 @@ from gui.step_chips import StepChips
 from gui.steps import Steps
 from gui.theme import Theme, ThemeMode
 from gui.tradeoff.page import TradeoffPage
+from gui.tradeoff.thumbnail import TradeoffThumbnail
 from gui.workflow import Workflow
 
 START_SIZE = (1360, 860)
@@ -115,8 +116,7 @@ class MainWindow(QMainWindow):
     def _build_workbench(self) -> QWidget:
         self.layers_page = LayersPage(self.session, self.theme, self)
         self.distributions_page = DistributionsPage(self.session, self.feed, self.theme, self)
-        analyse = self.actions_["action_analyse"]
-        self.tradeoff_page = TradeoffPage(self.session, self.fronts, self.theme, analyse, self)
+        self.tradeoff_page = TradeoffPage(self.session, self.fronts, self.theme, self.actions_, self)
         self.compare_page = ComparePage(self.session, self.theme, self.actions_["action_compare"], self)
         self.benchmark_page = BenchmarkPage(self.session, self.theme, self.actions_["action_benchmark"], self)
         self.tabs = named(QTabWidget(self, documentMode=True), "tabs")
@@ -127,6 +127,9 @@ class MainWindow(QMainWindow):
         self.tabs.addTab(self.benchmark_page, self.tr("Benchmark"))
         diagnosis = DiagnosisBox(self.session, self.diagnoses, self)
         self.inspector = Inspector(self.session, self.feed, diagnosis, self.theme, self)
+        thumbnail = TradeoffThumbnail(self.session, self.fronts, self.theme, self.inspector)
+        thumbnail.clicked.connect(lambda: self.tabs.setCurrentWidget(self.tradeoff_page))
+        self.inspector.add_below(thumbnail)
         splitter = named(QSplitter(Qt.Orientation.Horizontal, self, childrenCollapsible=False), "splitter")
         splitter.addWidget(self.tabs)
         splitter.addWidget(self.inspector)
@@ -143,6 +146,7 @@ class MainWindow(QMainWindow):
             "action_analyse": self.steps.analyse,
             "action_auto_assign": lambda: self.steps.auto_assign(self.fronts),
             "action_latency": lambda: self.workflow.measure_latency(self.benchmark_page.threads),
+            "action_measure_plan": self.workflow.measure_plan,
             "action_convert": self.steps.convert,
             "action_compare": self._compare,
             "action_benchmark": self._benchmark,
@@ -246,6 +250,8 @@ class MainWindow(QMainWindow):
             available |= Needs.MODEL
         if self.session.results:
             available |= Needs.RESULTS
+        if self.session.rows:
+            available |= Needs.CELLS
         if not self.runner.is_busy:
             available |= Needs.IDLE
         self.actions_.update(available)

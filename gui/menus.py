@@ -51,7 +51,8 @@ def build_menus(window: QMainWindow, actions: Actions, recent: QMenu) -> None:
     """Fill the menu bar."""
     tr = window.tr
     bits = tuple(f"action_bits_{bits}" for bits in WEIGHT_BITS)
-    steps = ("action_data", "action_analyse", "action_auto_assign", "action_convert", "action_compare")
+    plans = ("action_data", "action_analyse", "action_auto_assign", "action_measure_plan")
+    steps = (*plans, "action_convert", "action_compare")
     _add_menu(
         window,
         tr("&File"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from engine.jobs.requests import Benchmark, BenchmarkPoint, ConvertResult, DataChoice, Evaluation
+from engine.jobs.requests import Benchmark, BenchmarkPoint, ConvertResult, DataChoice, Evaluation, PolishStep
 from engine.latency.figures import Latencies
 from engine.numerics.schemes import ActivationMode
 from engine.plan import LayerPlan, Plan, build_plan
@@ -16,6 +16,7 @@ from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow
 from engine.sizes import bits_per_weight
 from engine.summary import LayerSummary, ModelSummary
 from gui.figures import Ledger, LiveFigures
+from gui.measured_plans import MeasuredPlan, predict_weights, weights_of
 from gui.measurements import AnalysisOrigin, Measurements
 from gui.metrics import MetricScale
 from gui.plan_edits import changed_layers, common_bits, with_activations
@@ -35,6 +36,7 @@ class Session(QObject):
         metric_changed: the cells show another metric, its colours span another range, or there are others to choose.
         latencies_changed: layer times were measured or dropped.
         results_changed: a result was added, evaluated or benchmarked.
+        measured_changed: a whole plan was measured, or such measurements were dropped.
         selection_changed(str): the selected layer's name, "" for none.
         figures_changed: the live figures were computed anew.
     """
@@ -46,6 +48,7 @@ class Session(QObject):
     metric_changed = Signal()
     latencies_changed = Signal()
     results_changed = Signal()
+    measured_changed = Signal()
     selection_changed = Signal(str)
     figures_changed = Signal()
 
@@ -56,6 +59,7 @@ class Session(QObject):
         self.plan: Plan | None = None
         self.data: LoadedData | None = None
         self.results: tuple[ResultEntry, ...] = ()
+        self.measured: tuple[MeasuredPlan, ...] = ()
         self.baseline: BenchmarkPoint | None = None
         self.figures: LiveFigures | None = None
         self.latencies: Latencies | None = None
@@ -81,6 +85,7 @@ class Session(QObject):
         self._ledger = Ledger(model)
         self.latencies = None
         self.results = ()
+        self.measured = ()
         self.baseline = None
         self.selected = model.layers[0].name if model.layers else ""
         self.undo_stack.clear()
@@ -90,6 +95,7 @@ class Session(QObject):
         self.latencies_changed.emit()
         self.data_changed.emit()
         self.results_changed.emit()
+        self.measured_changed.emit()
         self.selection_changed.emit(self.selected)
 
     def set_data(self, data: LoadedData | None) -> None:
@@ -98,6 +104,8 @@ class Session(QObject):
         self.data = data
         if not is_same:
             self.clear_sensitivity()
+            self.measured = ()
+            self.measured_changed.emit()
         self.data_changed.emit()
 
     def select(self, name: str) -> None:
@@ -244,6 +252,28 @@ class Session(QObject):
         self.latencies = self._ledger.latencies = latencies
         self._compute_figures()
         self.latencies_changed.emit()
+
+    # --- measured plans ------------------------------------------------------------------------
+
+    def add_measured(self, step: PolishStep) -> MeasuredPlan:
+        """Keep what was measured of a whole plan; a plan that was measured before is measured better now."""
+        assert self.model is not None
+        found = MeasuredPlan(step, weights_of(self.model, step.plan))
+        self.measured = (*(known for known in self.measured if known.weights != found.weights), found)
+        self.measured_changed.emit()
+        return found
+
+    @property
+    def measured_current(self) -> MeasuredPlan | None:
+        """What was measured of the current plan; None if it was not, or was changed since."""
+        if self.model is None or self.plan is None or not self.measured:
+            return None
+        weights = weights_of(self.model, self.plan)
+        return next((known for known in self.measured if known.weights == weights), None)
+
+    def predicted_weights(self, plan: Plan) -> float | None:
+        """The metric that the cells show, as it is predicted of what `MeasuredPlan` measures."""
+        return predict_weights(self.model, plan, self.rows, self.metric) if self.model is not None else None
 
     # --- results -------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
 from engine.jobs.requests import AnalysisMethod
 from gui.analysis_choice import DEFAULT_SAMPLES, AnalysisChoice
+from gui.measured_plans import PolishChoice
 
 MAX_RECENT = 8
 
@@ -75,6 +76,18 @@ class Settings:
         self._store.setValue("analysis_method", str(value.method))
         self._store.setValue("analysis_samples", value.samples)
         self._store.setValue("analysis_racing", "true" if value.is_racing else "false")
+
+    @property
+    def polish(self) -> PolishChoice:
+        """Whether a plan for a budget was measured on data last, and for how long."""
+        seconds = str(self._store.value("polish_seconds", PolishChoice.seconds))
+        is_wanted = str(self._store.value("polish_wanted", "false")) == "true"
+        return PolishChoice(is_wanted, int(seconds) if seconds.isdigit() else PolishChoice.seconds)
+
+    @polish.setter
+    def polish(self, value: PolishChoice) -> None:
+        self._store.setValue("polish_wanted", "true" if value.is_wanted else "false")
+        self._store.setValue("polish_seconds", value.seconds)
 
     @property
     def geometry(self) -> QByteArray:

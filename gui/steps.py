@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
+from engine.jobs.requests import Budget
 from gui.analysis_choice import AnalysisChoice
 from gui.dialogs.allocate_dialog import AllocateDialog
 from gui.dialogs.analyse_dialog import AnalyseDialog
@@ -15,6 +16,7 @@ from gui.dialogs.data_dialog import DataDialog
 from gui.dialogs.export_dialog import ExportDialog
 from gui.export_files import ExportThread
 from gui.front_feed import FrontFeed
+from gui.measured_plans import PolishChoice
 from gui.notify import Notifier
 from gui.output_names import suggest_output
 from gui.results import ResultEntry
@@ -69,12 +71,20 @@ class Steps(QObject):
         """Ask for a budget, with what the front offers in sight."""
         if self._session.model is None:
             return
-        dialog = AllocateDialog(self._session, fronts, self._window)
-        dialog.budget_requested.connect(self._workflow.allocate)
+        dialog = AllocateDialog(self._session, fronts, self._settings.polish, self._window)
+        dialog.budget_requested.connect(self._auto_assign)
         self._workflow.allocated.connect(dialog.accept)
         self._workflow.allocation_refused.connect(dialog.refuse)
         dialog.uniform_requested.connect(self._workflow.assign_uniform)
         dialog.open()
+
+    def _auto_assign(self, budget: Budget, choice: PolishChoice) -> None:
+        if self._session.data is not None:
+            self._settings.polish = choice
+        if choice.is_wanted:
+            self._workflow.polish(budget, choice.seconds)
+        else:
+            self._workflow.allocate(budget)
 
     def convert(self) -> None:
         """Ask for output and activations."""

@@ -210,11 +210,14 @@ class Workflow(QObject):
                 self.allocated.emit()
 
         def polished(result: PolishResult) -> None:
-            self._take_best(found, self.tr("Measured plans: {n}.").format(n=result.evaluations))
+            text = self._take_best(found)
+            if job is not None:
+                job.summary = self.tr("plans measured: {n}; {text}").format(n=result.evaluations, text=text)
 
         def cancelled() -> None:
             if found:
-                self._take_best(found, self.tr("Cancelled; the best plan so far is kept."))
+                text = self._take_best(found)
+                self._notifier.note(self.tr("The best plan so far is kept: {text}").format(text=text))
             else:
                 self.allocation_refused.emit(self.tr("Cancelled before a plan was measured."))
 
@@ -228,14 +231,14 @@ class Workflow(QObject):
         if job is not None:
             job.cancelled.connect(cancelled)
 
-    def _take_best(self, found: Sequence[MeasuredPlan], before: str) -> None:
-        """Make the last of these, which is the best, the plan; one undoable step."""
+    def _take_best(self, found: Sequence[MeasuredPlan]) -> str:
+        """Make the last of these, which is the best, the plan, in one undoable step; returns what it gained."""
         session, first, best = self._session, found[0], found[-1]
         size = format_bytes(best.step.predicted.file_bytes)
         session.change_plan(best.step.plan, self.tr("auto-assign {size}, measured").format(size=size))
         metric = session.metric if best.value(session.metric) is not None else Metric.SQNR
         predicted = session.predicted_weights(best.step.plan) if metric == session.metric else None
-        self._notifier.note(f"{before} {describe_search(metric, first, best, predicted)}")
+        return describe_search(metric, first, best, predicted)
 
     def measure_plan(self) -> None:
         """Run the current plan on data as it is."""
@@ -253,9 +256,10 @@ class Workflow(QObject):
             value = plan.value(session.metric)
             if value is not None:
                 pair = describe_pair(session.metric, value, session.predicted_weights(result.best.plan))
-                self._notifier.note(self.tr("This plan: {pair}.").format(pair=pair))
+                if job is not None:
+                    job.summary = pair
 
-        self._run(dataclasses.replace(request, plan=locked), self.tr("Measure this plan"), measured)
+        job = self._run(dataclasses.replace(request, plan=locked), self.tr("Measure this plan"), measured)
 
     def _build_polish(self, budget: Budget, seconds: float) -> PolishRequest | None:
         session, sensitivity = self._session, self._session.sensitivity()

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 from engine.latency.figures import Form, LatencyCell
 from engine.numerics.schemes import Kernel
@@ -32,6 +31,8 @@ def estimate_cell(layer: LayerSummary, form: Form, layers: Sequence[LayerSummary
 
 def _fit(pool: Iterable[LayerSummary], form: Form, times: Times) -> tuple[float, float]:
     """Non-negative rates with the least relative error."""
+    from scipy.optimize import nnls  # slow to load, and not needed to open a model
+
     features = np.array([_features(item) for item in pool])
     measured: npt.NDArray[np.float64] = np.array([max(times[item.name][form], 1e-3) for item in pool])
     rates, _ = nnls(features / measured[:, None], np.ones(len(measured)))

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from engine.conversion.optimized import INTEGER_OPS
 from engine.jobs.requests import LatencyRequest
@@ -167,6 +166,8 @@ def _fit_crossing(
     draft: Latencies, static: Sequence[Sample], around: Sequence[Surroundings], model: ModelSummary
 ) -> Crossing:
     """Cost of a passage per tensor and per value, from what a prediction without it leaves unexplained."""
+    from scipy.optimize import nnls  # slow to load, and not needed to open a model
+
     rows, left = [], []
     for sample, found in zip(static, around, strict=True):
         crossed = sum(draft.elements.get(name, 0) for name in found.crossings)

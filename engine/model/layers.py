@@ -121,17 +121,19 @@ class Layer:
         return (self.bias_node or self.node).outputs[0]
 
     @property
+    def bias_value(self) -> ir.Value | None:
+        """The initializer of the bias; None without one."""
+        node = self.bias_node or self.node
+        if self.bias_node is not None:
+            return next((value for value in node.inputs if is_constant(value)), None)
+        if self.op not in ("Conv", "ConvTranspose", "Gemm") or not has_bias(self):
+            return None
+        return node.inputs[2] if is_constant(node.inputs[2]) else None
+
+    @property
     def bias(self) -> npt.NDArray[np.float32] | None:
         """float32 [channels], scaled by Gemm's beta; None without one."""
-        if self.bias_node is not None:
-            first, second = self.bias_node.inputs[:2]
-            found = constant(first if is_constant(first) else second)
-        else:
-            found = (
-                constant(self.node.inputs[2])
-                if self.op in ("Conv", "ConvTranspose", "Gemm") and has_bias(self)
-                else None
-            )
+        found = constant(self.bias_value)
         if found is None:
             return None
         beta = attribute_float(self.node, "beta", 1.0) if self.op == "Gemm" else 1.0

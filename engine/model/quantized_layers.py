@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +15,25 @@ from engine.sizes import group_scales
 from engine.summary import LayerSummary
 
 Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ChosenWeights:
+    """Weights whose codes were chosen ahead of conversion, by layer name; others are rounded to nearest.
+
+    Attributes:
+        biases: float32 [channels], as `Layer.bias` has it; in place of the layer's own.
+        notes: sentences about what was left as it was, and why.
+    """
+
+    weights: Mapping[str, QuantizedWeight] = field(default_factory=dict)
+    biases: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def quantize(self, matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> QuantizedWeight:
+        """Codes and scales of a layer; arguments and errors as those of `quantize_layer`."""
+        found = self.weights.get(layer.name)
+        return quantize_layer(matrix, layer, choice) if found is None else found
 
 
 def ensure_finite(matrix: Matrix, layer: LayerSummary) -> None:

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
 from gui.dialogs.form_dialog import FormDialog
 from gui.front_feed import FrontFeed
+from gui.measured_plans import PolishChoice
 from gui.naming import named
 from gui.session import Session
-from gui.spin_box import DecimalSpinBox
+from gui.spin_box import DecimalSpinBox, SpinBox
 from gui.tradeoff.points import PlanPoint, Quantity, front_points
 from gui.tradeoff.targets import Target, build_targets
 from gui.tradeoff.texts import describe_point
 from gui.units import NOTHING
 
 START_PERCENT = 25.0
+LONGEST_S = 86_400
 
 
 class AllocateDialog(FormDialog):
     """Asks for a budget.
 
     Signals:
-        budget_requested(Budget): choose bits for it; the dialog waits for `accept` or `refuse`.
+        budget_requested(Budget, PolishChoice): choose bits for it; the dialog waits for `accept` or `refuse`.
         uniform_requested(bits): the same bits for all layers that are not locked.
     """
 
-    budget_requested = Signal(object)
+    budget_requested = Signal(object, object)
     uniform_requested = Signal(int)
 
-    def __init__(self, session: Session, fronts: FrontFeed, parent: QWidget) -> None:
+    def __init__(self, session: Session, fronts: FrontFeed, polish: PolishChoice, parent: QWidget) -> None:
         super().__init__("allocate_dialog", parent)
         self.set_texts(self.tr("Auto-assign"), self.tr("Assign bits"))
         assert session.model is not None
@@ -49,7 +51,10 @@ class AllocateDialog(FormDialog):
         self._slider.setAccessibleName(self.tr("Position on the front"))
         self._slider.setToolTip(self.tr("Drag along the best plans, from the smallest file to the least loss"))
         self._preview = named(QLabel(wordWrap=True), "budget_preview")
+        self._measures = named(QCheckBox(self.tr("Measure and improve on data, for")), "measure_on_data")
+        self._seconds = named(SpinBox(5, LONGEST_S), "measure_seconds")
         self._build_form()
+        self._offer_measuring(polish)
         self._connect()
         self._take_front()
         self._choose_target()
@@ -68,6 +73,12 @@ class AllocateDialog(FormDialog):
         self.form.addRow(self.tr("Budget"), self._kind)
         self.form.addRow("", row)
         self.form.addRow(self.tr("Buys about"), self._preview)
+        measuring = QHBoxLayout()
+        measuring.setSpacing(8)
+        measuring.addWidget(self._measures)
+        measuring.addWidget(self._seconds)
+        measuring.addStretch(1)
+        self.form.addRow(self.tr("Then"), measuring)
         uniform = QHBoxLayout()
         uniform.setSpacing(8)
         for bits in (8, 4):
@@ -78,6 +89,24 @@ class AllocateDialog(FormDialog):
             uniform.addWidget(button)
         uniform.addStretch(1)
         self.form.addRow(self.tr("Or uniform"), uniform)
+
+    def _offer_measuring(self, last: PolishChoice) -> None:
+        """As it was wanted last, where there is data to measure on."""
+        has_data = self._session.data is not None
+        self._measures.setToolTip(
+            self.tr("Runs whole plans on the calibration data and keeps what is really better; cancel keeps the best")
+            if has_data
+            else self.tr("Needs calibration data")
+        )
+        self._seconds.setSuffix(self.tr(" s"))
+        self._seconds.setSingleStep(10)
+        self._seconds.setAccessibleName(self.tr("Time for measuring plans"))
+        self._seconds.setToolTip(self.tr("No plan is tried later than this"))
+        self._seconds.setValue(last.seconds)
+        self._measures.toggled.connect(self._seconds.setEnabled)
+        self._measures.setEnabled(has_data)
+        self._measures.setChecked(has_data and last.is_wanted)
+        self._seconds.setEnabled(self._measures.isChecked())
 
     def _connect(self) -> None:
         self._kind.currentIndexChanged.connect(self._choose_target)
@@ -156,7 +185,8 @@ class AllocateDialog(FormDialog):
         """Ask for the budget; the dialog stays open until the plan is there."""
         self.show_problem("")
         self.accept_button.setEnabled(False)
-        self.budget_requested.emit(self._target.build(self._value.value()))
+        choice = PolishChoice(self._measures.isChecked(), self._seconds.value())
+        self.budget_requested.emit(self._target.build(self._value.value()), choice)
 
     def refuse(self, reason: str) -> None:
         """The budget cannot be met; say why and let the user correct it."""

@@ -69,6 +69,7 @@ class LayersModel(QAbstractTableModel):
         self._row_of: dict[str, int] = {}
         self._largest = 1
         self._views: dict[int, RowView] = {}
+        self._measured_cells: dict[tuple[float, bool], CellView] = {}
         session.model_changed.connect(self._on_model_changed)
         session.plan_changed.connect(self._on_plan_changed)
         session.sensitivity_changed.connect(self._on_sensitivity_changed)
@@ -87,11 +88,19 @@ class LayersModel(QAbstractTableModel):
             layer = self._layers[row]
             view = self._views[row] = RowView(
                 texts={column: self._text(layer, column) for column in TEXT_COLUMNS},
-                cells={column: self._cell_view(layer, column) for column in HEAT_COLUMNS},
+                cells=self._build_cells(layer, HEAT_COLUMNS),
                 weight_share=layer.parameters / self._largest,
                 is_locked=self._plan_of(layer).is_locked,
             )
         return view
+
+    def heat_cells(self, row: int) -> dict[int, CellView]:
+        """The cells of the weights' bits alone, which is quicker than all of the row."""
+        view = self._views.get(row)
+        return view.cells if view is not None else self._build_cells(self._layers[row], BITS_OF_COLUMN)
+
+    def _build_cells(self, layer: LayerSummary, columns: Iterable[Column]) -> dict[int, CellView]:
+        return {column: self._cell_view(layer, column) for column in columns}
 
     def damage_at(self, row: int) -> float:
         """What the most telling measured cell of a row costs in the metric shown; below 0 if there is none."""
@@ -118,6 +127,7 @@ class LayersModel(QAbstractTableModel):
         self._row_of = {layer.name: row for row, layer in enumerate(self._layers)}
         self._largest = max((layer.parameters for layer in self._layers), default=1) or 1
         self._views.clear()
+        self._measured_cells.clear()
         self.endResetModel()
 
     def _on_plan_changed(self, names: Iterable[str]) -> None:
@@ -128,6 +138,7 @@ class LayersModel(QAbstractTableModel):
 
     def _on_metric_changed(self) -> None:
         self._views.clear()
+        self._measured_cells.clear()
         if self._layers:
             last = self.index(len(self._layers) - 1, Column.ACTIVATIONS)
             self.dataChanged.emit(self.index(0, Column.BITS_32), last)
@@ -181,8 +192,12 @@ class LayersModel(QAbstractTableModel):
         value = cell.values.get(metric) if cell else None
         if value is None:
             return CellView(str(bits) if is_chosen else "", None, is_hatched=True, is_chosen=is_chosen)
-        fragility = self._session.scale.fragility(value)
-        return CellView(format_cell(metric, value), fragility, is_hatched=False, is_chosen=is_chosen)
+        known = self._measured_cells.get((value, is_chosen))
+        if known is None:
+            fragility = self._session.scale.fragility(value)
+            known = CellView(format_cell(metric, value), fragility, is_hatched=False, is_chosen=is_chosen)
+            self._measured_cells[value, is_chosen] = known
+        return known
 
     def _text(self, layer: LayerSummary, column: Column) -> str:
         choice = self._plan_of(layer)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 from typing_extensions import override
 
-from gui.layers.cells import RowView
+from gui.layers.cells import CellView, RowView
 from gui.layers.model import Column, LayerRole, LayersModel
 
 
@@ -53,6 +53,10 @@ class LayerOrder(QSortFilterProxyModel):
     def view_at(self, row: int) -> RowView:
         """What a shown row paints."""
         return self._source.row_view(self._source_row(row))
+
+    def heat_cells_at(self, row: int) -> dict[int, CellView]:
+        """The cells of the weights' bits of a shown row."""
+        return self._source.heat_cells(self._source_row(row))
 
     def _source_row(self, row: int) -> int:
         """As `mapToSource`, quick enough to be asked for every cell that is painted."""

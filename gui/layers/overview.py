@@ -80,7 +80,7 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
             self._show_frame_and_range(rows)
         for row in self._stale_rows:
             if row < rows:
-                cells = self._order.view_at(row).cells
+                cells = self._order.heat_cells_at(row)
                 self._pixels[row] = [self._pixel(cells[column]) for column in BITS_OF_COLUMN]
         self._stale_rows.clear()
         self._image.setImage(self._pixels, levels=(0, 255))

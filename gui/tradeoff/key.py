@@ -26,11 +26,14 @@ class Key(QWidget):
             Series.FRONT: self.tr("best plans"),
             Series.UNIFORM: self.tr("uniform"),
             Series.RESULT: self.tr("measured results"),
+            Series.MEASURED: self.tr("measured plans"),
             Series.CURRENT: self.tr("current plan"),
         }
         self.setObjectName("tradeoff_key")
         self.setAccessibleName(self.tr("Key: {names}").format(names=", ".join(self._names.values())))
-        self.setToolTip(self.tr("Best plans: nothing as small loses less, as predicted from the cells"))
+        best = self.tr("Best plans: nothing as small loses less, as predicted from the cells")
+        measured = self.tr("Measured plans: run on data, with a line to what was predicted of them")
+        self.setToolTip(f"{best}\n{measured}")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         theme.changed.connect(self.update)
 

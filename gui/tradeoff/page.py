@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 from typing_extensions import override
 
+from engine.summary import ModelSummary
+from gui.actions import Actions
 from gui.elided_label import ElidedLabel
 from gui.figures import Ledger
 from gui.front_feed import FrontFeed
+from gui.measured_plans import describe_pair
 from gui.naming import named
 from gui.session import Session
 from gui.theme import Theme
@@ -24,11 +29,12 @@ from gui.tradeoff.points import (
     Series,
     apply_point,
     front_points,
+    measured_point,
     nearest,
     plan_point,
     result_point,
 )
-from gui.tradeoff.texts import describe_point, quantity_title
+from gui.tradeoff.texts import describe_origin, describe_point, quantity_title
 from gui.units import format_bytes
 
 UNIFORM_BITS = (8, 4, 2)
@@ -38,7 +44,7 @@ class TradeoffPage(QWidget):
     """Front, current plan, uniform plans and results over `Session` and `FrontFeed`."""
 
     def __init__(
-        self, session: Session, fronts: FrontFeed, theme: Theme, analyse: QAction, parent: QWidget | None = None
+        self, session: Session, fronts: FrontFeed, theme: Theme, actions: Actions, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setObjectName("tradeoff_page")
@@ -62,7 +68,11 @@ class TradeoffPage(QWidget):
         self._assign.setProperty("primary", True)
         self._assign.setToolTip(self.tr("Give the layers the bits of this point; locked layers keep theirs"))
         self._analyse = named(QPushButton(self.tr("Analyse…")), "tradeoff_analyse")
-        self._build_layout(analyse)
+        self._measure = named(QPushButton(self.tr("Measure")), "tradeoff_measure")
+        self._current_text = named(ElidedLabel(), "tradeoff_current")
+        for action, button in (("action_analyse", self._analyse), ("action_measure_plan", self._measure)):
+            _press_with(actions[action], button)
+        self._build_layout()
         self._connect()
         self._on_hovered(None)
 
@@ -76,11 +86,8 @@ class TradeoffPage(QWidget):
         box.activated.connect(lambda _index: self._on_axis_chosen())
         return box
 
-    def _build_layout(self, analyse: QAction) -> None:
+    def _build_layout(self) -> None:
         self._analyse.setProperty("primary", True)
-        self._analyse.setToolTip(analyse.toolTip())
-        self._analyse.clicked.connect(analyse.trigger)
-        analyse.enabledChanged.connect(self._analyse.setEnabled)
         top = QHBoxLayout()
         top.addWidget(self._quality)
         against = QLabel(self.tr("against"))
@@ -99,11 +106,16 @@ class TradeoffPage(QWidget):
         bottom.addWidget(title)
         bottom.addWidget(self._slider, 1)
         bottom.addWidget(self._assign)
+        current = QHBoxLayout()
+        current.setSpacing(12)
+        current.addWidget(self._current_text, 1)
+        current.addWidget(self._measure)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 8)
         layout.addLayout(top)
         layout.addLayout(ask)
         layout.addWidget(self.plot, 1)
+        layout.addLayout(current)
         layout.addWidget(self._preview)
         layout.addLayout(bottom)
 
@@ -112,6 +124,7 @@ class TradeoffPage(QWidget):
         for changed in (session.model_changed, session.metric_changed, session.results_changed):
             changed.connect(self._refresh)
         session.latencies_changed.connect(self._refresh)
+        session.measured_changed.connect(self._on_measured)
         self._fronts.front_changed.connect(self._refresh)
         session.figures_changed.connect(self._show_current)
         self._slider.valueChanged.connect(self._show_preview)
@@ -128,6 +141,14 @@ class TradeoffPage(QWidget):
         self._is_stale = True
         if self.isVisible():
             self._build_points()
+
+    def _on_measured(self) -> None:
+        """Another measured plan; the slider stays where it is."""
+        if self.isVisible() and not self._is_stale:
+            self._fill_boxes()
+            self._draw()
+        else:
+            self._refresh()
 
     def _build_points(self) -> None:
         self._is_stale = False
@@ -152,16 +173,24 @@ class TradeoffPage(QWidget):
             found.append(plan_point(Series.UNIFORM, name, model, uniform, figures))
         return tuple(found)
 
-    def _all_points(self) -> tuple[PlanPoint, ...]:
+    def all_points(self) -> tuple[PlanPoint, ...]:
+        """Everything in the plot but the current plan."""
         model = self._session.model
         if model is None:
             return ()
         results = (result_point(model, entry, self._session.metric) for entry in self._session.results)
-        return (*self.points, *self._uniform, *results)
+        return (*self.points, *self._uniform, *results, *self._build_measured(model))
+
+    def _build_measured(self, model: ModelSummary) -> list[PlanPoint]:
+        session, name = self._session, self.tr("measured plan")
+        return [
+            measured_point(name, model, entry, session.metric, session.predicted_weights(entry.step.plan))
+            for entry in session.measured
+        ]
 
     def _fill_boxes(self) -> None:
         """Offer what at least one point can say."""
-        known = {quantity for point in self._all_points() for quantity in point.figures}
+        known = {quantity for point in self.all_points() for quantity in point.figures}
         always = {Quantity.FILE_BYTES, Quantity.QUALITY}
         for box, offered in ((self._cost, COSTS), (self._quality, QUALITIES)):
             chosen = box.currentData()
@@ -172,7 +201,7 @@ class TradeoffPage(QWidget):
             box.setCurrentIndex(max(box.findData(chosen), 0))
 
     def _draw(self) -> None:
-        points, metric = self._all_points(), self._session.metric
+        points, metric = self.all_points(), self._session.metric
         cost, quality = Quantity(self._cost.currentData()), Quantity(self._quality.currentData())
         self.plot.show_points((build_axis(cost, metric, points), build_axis(quality, metric, points)), points)
         self._show_current()
@@ -186,7 +215,18 @@ class TradeoffPage(QWidget):
 
     def _show_current(self) -> None:
         if not self._is_stale:
-            self.plot.show_current(self._current())
+            current = self._current()
+            self.plot.show_current(current)
+            self._current_text.setText(self._describe_current(current) if current else "")
+
+    def _describe_current(self, current: PlanPoint) -> str:
+        """The current plan, with what was measured of it."""
+        session, measured = self._session, self._session.measured_current
+        value = measured.value(session.metric) if measured else None
+        if measured is not None and value is not None:
+            pair = describe_pair(session.metric, value, session.predicted_weights(measured.step.plan))
+            current = dataclasses.replace(current, name=f"{current.name} · {pair}")
+        return describe_point(current, session.metric)
 
     def _current(self) -> PlanPoint | None:
         session = self._session
@@ -236,7 +276,8 @@ class TradeoffPage(QWidget):
         session = self._session
         if session.model is None or session.plan is None:
             return
-        plan = apply_point(point, session.model, session.plan, session.rows)
+        origin = describe_origin(point, session.metric)
+        plan = apply_point(point, session.model, session.plan, session.rows, origin)
         what = point.name or format_bytes(round(point.figures[Quantity.FILE_BYTES]))
         session.change_plan(plan, self.tr("trade-off {what}").format(what=what))
         if point.series == Series.FRONT:
@@ -247,3 +288,11 @@ class TradeoffPage(QWidget):
         super().showEvent(event)
         if self._is_stale:
             self._build_points()
+
+
+def _press_with(action: QAction, button: QPushButton) -> None:
+    """Let the button do what the action does, and when."""
+    button.setToolTip(action.toolTip())
+    button.clicked.connect(action.trigger)
+    button.setEnabled(action.isEnabled())
+    action.enabledChanged.connect(button.setEnabled)

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from gui.theme import Theme
 from gui.tradeoff.axes import Axis
-from gui.tradeoff.points import PlanPoint, Series
+from gui.tradeoff.points import PlanPoint, Series, as_predicted
 
 REACH = 16
 """Pixels between the mouse and the point that it means."""
@@ -28,6 +28,7 @@ STYLES = {
     Series.FRONT: ("o", 6, "plot_weight"),
     Series.UNIFORM: ("s", 11, "text_dim"),
     Series.RESULT: ("d", 13, "good"),
+    Series.MEASURED: ("t1", 11, "plot_clip"),
     Series.CURRENT: ("star", 20, "plot_quantized"),
 }
 
@@ -70,6 +71,8 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
         self.getViewBox().setMouseEnabled(False, False)
         self._curve = pg.PlotCurveItem()
         self.addItem(self._curve)
+        self._errors = pg.PlotCurveItem()
+        self.addItem(self._errors)
         self._scatters = {series: pg.ScatterPlotItem(pxMode=True) for series in Series}
         self._ring = pg.ScatterPlotItem(pxMode=True)
         for scatter in (*self._scatters.values(), self._ring):
@@ -113,8 +116,9 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
         self._places = self._place(self._points)
         front = self._visible(Series.FRONT)
         self._curve.setData(*self._place(front).T, pen=pg.mkPen(self._theme.color("plot_weight"), width=1.5))
-        for series in (Series.FRONT, Series.UNIFORM, Series.RESULT):
+        for series in (Series.FRONT, Series.UNIFORM, Series.RESULT, Series.MEASURED):
             self._draw_series(series, self._visible(series))
+        self._draw_errors()
         self._draw_labels()
         self._draw_series(Series.CURRENT, [self._current] if self._current else [])
         self.show_preview(self._preview)
@@ -146,6 +150,15 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
         outline = pg.mkPen(self._theme.color("window"), width=1)
         scatter.setData(pos=places, symbol=symbol, size=size, pen=outline, brush=self._theme.color(color))
         scatter.setZValue(10 + series.value)
+
+    def _draw_errors(self) -> None:
+        """A line from every measured plan to what was predicted of it."""
+        measured = self._visible(Series.MEASURED)
+        ends = self._place([as_predicted(point) for point in measured])
+        pairs = np.stack([self._place(measured), ends], axis=1)
+        pairs = pairs[np.isfinite(pairs).all(axis=(1, 2))].reshape(-1, 2)
+        pen = pg.mkPen(self._theme.color("plot_clip"), width=1, style=Qt.PenStyle.DotLine)
+        self._errors.setData(*pairs.T, connect="pairs", pen=pen)
 
     def _draw_labels(self) -> None:
         for label in self._labels:

@@ -14,6 +14,7 @@ from engine.prediction import predict_ram_bytes
 from engine.sensitivity.matrix import Metric, SensitivityRow
 from engine.summary import ModelSummary
 from gui.figures import LiveFigures
+from gui.measured_plans import MeasuredPlan
 from gui.results import ResultEntry
 
 
@@ -41,7 +42,8 @@ class Series(Enum):
     FRONT = 0
     UNIFORM = 1
     RESULT = 2
-    CURRENT = 3
+    MEASURED = 3
+    CURRENT = 4
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class PlanPoint:
         name: of a uniform plan or a result; "" on the front.
         figures: what is known of it.
         bits: of every layer of the model, in its order.
-        plan: of a result, with its kernels and schemes; None where bits say it all.
+        plan: of a result or a measured plan, with its kernels and schemes; None where bits say it all.
+        predicted: of a measured plan, the quality that was predicted of it.
     """
 
     series: Series
@@ -60,6 +63,7 @@ class PlanPoint:
     figures: Mapping[Quantity, float]
     bits: tuple[int, ...]
     plan: Plan | None = None
+    predicted: float | None = None
 
 
 def front_points(model: ModelSummary, front: Front) -> tuple[PlanPoint, ...]:
@@ -117,6 +121,30 @@ def result_point(model: ModelSummary, entry: ResultEntry, metric: Metric) -> Pla
     return PlanPoint(Series.RESULT, entry.name, known, bits_of(model, entry.plan), entry.plan)
 
 
+def measured_point(
+    name: str, model: ModelSummary, measured: MeasuredPlan, metric: Metric, predicted: float | None
+) -> PlanPoint:
+    """A whole plan by what was measured on data, with what was predicted of that."""
+    step = measured.step
+    known = _known(
+        {
+            Quantity.FILE_BYTES: step.predicted.file_bytes,
+            Quantity.RATIO: model.file_bytes / max(step.predicted.file_bytes, 1),
+            Quantity.BITS: step.predicted.bits_per_weight,
+            Quantity.RAM_BYTES: step.predicted.ram_bytes,
+            Quantity.LATENCY_MS: step.predicted.latency_ms,
+            Quantity.QUALITY: measured.value(metric),
+            Quantity.MEASURED_SQNR: measured.value(Metric.SQNR),
+        }
+    )
+    return PlanPoint(Series.MEASURED, name, known, bits_of(model, step.plan), step.plan, predicted)
+
+
+def as_predicted(point: PlanPoint) -> PlanPoint:
+    """A measured plan where its prediction stands."""
+    return dataclasses.replace(point, figures=_known({**point.figures, Quantity.QUALITY: point.predicted}))
+
+
 def _measured(entry: ResultEntry, metric: Metric) -> float | None:
     """What comparing found in a metric; None where comparing does not measure it."""
     found: Evaluation | None = entry.evaluation
@@ -142,8 +170,14 @@ def count_bits(bits: Iterable[int]) -> list[tuple[int, int]]:
     return sorted(Counter(bits).items(), reverse=True)
 
 
-def apply_point(point: PlanPoint, model: ModelSummary, plan: Plan, rows: Mapping[str, SensitivityRow]) -> Plan:
-    """The current plan with the choices of a point; locked layers stay, and so do those that cannot be measured."""
+def apply_point(
+    point: PlanPoint, model: ModelSummary, plan: Plan, rows: Mapping[str, SensitivityRow], provenance: str
+) -> Plan:
+    """The current plan with the choices of a point; locked layers stay, and so do those that cannot be measured.
+
+    Args:
+        provenance: where the point comes from, as the plan will say it.
+    """
     changes = {}
     for layer, bits in zip(model.layers, point.bits, strict=True):
         current = plan.layer(layer.name)
@@ -154,7 +188,7 @@ def apply_point(point: PlanPoint, model: ModelSummary, plan: Plan, rows: Mapping
             changes[layer.name] = dataclasses.replace(point.plan.layer(layer.name), is_locked=False)
         elif is_measured or bits != current.weights.bits:
             changes[layer.name] = choose_layer_plan(layer, bits, plan.defaults)
-    return plan.with_layers(changes)
+    return dataclasses.replace(plan.with_layers(changes), provenance=provenance)
 
 
 def nearest(points: Sequence[PlanPoint], quantity: Quantity, value: float) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from PySide6.QtCore import QCoreApplication
 
 from engine.sensitivity.matrix import Metric
+from gui.measured_plans import describe_pair
 from gui.metrics import format_metric, metric_name, metric_title
 from gui.tradeoff.points import PlanPoint, Quantity, Series, count_bits
 from gui.units import format_bytes, format_db, format_ms, format_ratio
@@ -23,7 +24,7 @@ def quantity_title(quantity: Quantity, metric: Metric) -> str:
         Quantity.BITS: tr(CONTEXT, "bits per weight"),
         Quantity.RAM_BYTES: tr(CONTEXT, "weights in memory"),
         Quantity.LATENCY_MS: tr(CONTEXT, "latency, ms"),
-        Quantity.QUALITY: tr(CONTEXT, "predicted {metric}").format(metric=metric_title(metric)),
+        Quantity.QUALITY: metric_title(metric),
         Quantity.MEASURED_SQNR: tr(CONTEXT, "measured SQNR, dB"),
         Quantity.MEASURED_TOP1: tr(CONTEXT, "measured top-1, %"),
     }[quantity]
@@ -54,11 +55,25 @@ def describe_point(point: PlanPoint, metric: Metric) -> str:
     parts += [
         format_quantity(quantity, point.figures[quantity], metric) for quantity in shown if quantity in point.figures
     ]
+    if point.series == Series.MEASURED and Quantity.QUALITY in point.figures:
+        parts.append(describe_pair(metric, point.figures[Quantity.QUALITY], point.predicted))
     return " · ".join([*parts, describe_bits(point.bits)])
 
 
+def describe_origin(point: PlanPoint, metric: Metric) -> str:
+    """Where a plan comes from that is taken from a point: trade-off: 180 kB, KL 0.052."""
+    known = [point.name] if point.name else []
+    shown = (Quantity.FILE_BYTES, *_qualities(point))
+    known += [
+        format_quantity(quantity, point.figures[quantity], metric) for quantity in shown if quantity in point.figures
+    ]
+    return QCoreApplication.translate(CONTEXT, "trade-off: {known}").format(known=", ".join(known))
+
+
 def _qualities(point: PlanPoint) -> tuple[Quantity, ...]:
-    """A result says what was measured, another plan what is predicted."""
+    """A result says what was measured, another plan what is predicted; a measured plan says both, in its own words."""
+    if point.series == Series.MEASURED:
+        return ()
     if point.series == Series.RESULT:
         return (Quantity.MEASURED_SQNR, Quantity.MEASURED_TOP1)
     return (Quantity.QUALITY,)

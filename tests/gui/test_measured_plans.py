@@ -70,7 +70,7 @@ def test_that_a_search_makes_the_best_measured_plan_the_current_one_in_one_step(
     assert session.plan.provenance.startswith("measured on")
     assert session.figures is not None
     assert session.figures.file_bytes <= 0.15 * session.figures.float_bytes
-    assert any("Measured plans:" in note and "predicted" in note for note in notes)
+    assert any("plans measured:" in note and "predicted" in note for note in notes)
     assert session.undo_stack.count() == 1
     window.actions_["action_undo"].trigger()
     assert current_bits(window) == before
