@@ -23,8 +23,10 @@ IntMatrix = npt.NDArray[np.int8]
 Tile = tuple[slice, slice]
 
 # The range is shrunk in coarse steps first, then in finer ones around each group's best.
-COARSE_SHRINKS = np.linspace(1.0, 0.4, 13, dtype=np.float32)
-FINE_SHRINKS = (np.float32(-0.025), np.float32(0.025))
+# A range is searched among these shares of the full one, then by smaller and smaller steps around the best.
+COARSE_SHRINKS = np.linspace(1.0, 0.4, 7, dtype=np.float32)
+FINE_STEPS = (np.float32(0.05), np.float32(0.025))
+MULTIPLIER_CANDIDATES = 6
 INT8_MAX, REDUCED_INT8_MAX = 127, 63
 # What one thread works on at a time stays in its cache, temporaries included.
 TILE_ELEMENTS = 1 << 17
@@ -277,9 +279,10 @@ def _choose_grid(
 
     for step in COARSE_SHRINKS:
         consider(step)
-    coarse = best_shrink
-    for step in FINE_SHRINKS:
-        consider(coarse + step)
+    for step in FINE_STEPS:
+        around = best_shrink
+        consider(around - step)
+        consider(around + step)
     return _grid_of_range(low * best_shrink, high * best_shrink, scheme)
 
 
@@ -346,7 +349,7 @@ def _choose_multipliers(
     The largest group scale is tried as each multiple from a third to the whole of `top`; the channel keeps
     the multiple with the smallest error, then each group the best neighbour.
     """
-    candidates = np.unique(np.linspace(max(1, top // 3), top, 12).astype(int))
+    candidates = np.unique(np.linspace(max(1, top // 3), top, MULTIPLIER_CANDIDATES).astype(int))
     largest = scale.max(axis=1)
     scratch = np.empty_like(grouped)
 
