@@ -376,7 +376,8 @@ def _explain(decision: Decision, index: int, sizes: Table, total: float) -> str:
     if index + 1 < len(bits):
         rise = (decision.losses[index + 1] - own) / total if total > 0 else 0.0
         saved = _kilobytes(sizes[index] - sizes[index + 1])
-        parts.append(f"{bits[index + 1]} bits would save {saved} and add {rise:.1%}")
+        effect = f"add {rise:.1%}" if rise < 1 else f"make that loss {1 + rise:.1f} times as large"
+        parts.append(f"{bits[index + 1]} bits would save {saved} and {effect}")
     if index > 0:
         fall = (own - decision.losses[index - 1]) / total if total > 0 else 0.0
         cost = _kilobytes(sizes[index - 1] - sizes[index])

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QSettings, QTimer
+from PySide6.QtCore import QObject, QRect, QSettings, QTimer
+from PySide6.QtGui import QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QDialog
 
 from engine.jobs.requests import Budget
@@ -204,4 +205,18 @@ class _Photographer(QObject):
     def _shoot(self, name: str) -> None:
         self._count += 1
         path = self._folder / f"{self._count:02d}_{name}.png"
-        assert self._window.grab().save(str(path)), f"{path} cannot be written"
+        picture = self._window.grab()
+        self._paint_dialogs(picture)
+        assert picture.save(str(path)), f"{path} cannot be written"
+
+    def _paint_dialogs(self, picture: QPixmap) -> None:
+        """Open dialogs are windows of their own: put them where they stand, in the middle."""
+        painter = QPainter(picture)
+        for dialog in self._window.findChildren(QDialog):
+            if dialog.isVisible():
+                own = dialog.grab()
+                corner = picture.rect().center() - own.rect().center()
+                painter.drawPixmap(corner, own)
+                painter.setPen(self._window.palette().color(QPalette.ColorRole.PlaceholderText))
+                painter.drawRect(QRect(corner, own.size()))
+        painter.end()
