@@ -12,6 +12,7 @@ from engine.cli.command import (
     JsonObject,
     Table,
     UsageError,
+    describe_metric,
     format_bytes,
     format_metric,
 )
@@ -205,7 +206,7 @@ def _polish(arguments: argparse.Namespace, request: AllocateRequest, context: Co
 
 
 def _figures(step: PolishStep) -> str:
-    return ", ".join(f"{METRIC_HEADERS[name]} {format_metric(name, value)}" for name, value in step.measured.items())
+    return ", ".join(describe_metric(name, value) for name, value in step.measured.items())
 
 
 def _describe_polish(result: PolishResult) -> str:
@@ -268,7 +269,7 @@ def _describe(model: ModelSummary, sensitivity: Sensitivity, result: AllocateRes
     return (
         f"{table}\n\nPredicted: {format_bytes(predicted.file_bytes)}, {ratio:.1%} of the float file, "
         f"{predicted.bits_per_weight:.2f} bits per weight, "
-        f"{METRIC_HEADERS[result.metric]} {format_metric(result.metric, predicted.value)}{latency}\n"
+        f"{describe_metric(result.metric, predicted.value)}{latency}\n"
         f"Written to {output}"
     )
 

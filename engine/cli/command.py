@@ -104,6 +104,21 @@ def format_metric(metric: Metric, value: float | None) -> str:
     return f"{value:.6f}" if metric == Metric.COSINE else f"{value:.3g}"
 
 
+METRIC_PHRASES = {
+    Metric.SQNR: "SQNR {} dB",
+    Metric.KL: "KL {} nats",
+    Metric.LOSS: "loss {} nats",
+    Metric.MSE: "MSE {}",
+    Metric.COSINE: "cosine {}",
+    Metric.TOP1_DROP: "top-1 drop {} points",
+}
+
+
+def describe_metric(metric: Metric, value: float | None) -> str:
+    """A figure with its name and unit."""
+    return METRIC_PHRASES[metric].format(format_metric(metric, value))
+
+
 def format_shape(shape: Sequence[int | str]) -> str:
     """A shape as [batch, 3, 32, 32]."""
     return f"[{', '.join(map(str, shape))}]"

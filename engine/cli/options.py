@@ -22,6 +22,7 @@ from engine.numerics.schemes import (
     CalibrationMethod,
     Kernel,
     RangeMethod,
+    Rounding,
 )
 from engine.plan import Plan, PlanDefaults, choose_layer_plan, select_layers
 from engine.summary import ModelSummary
@@ -157,6 +158,12 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
         help="4-bit weights with zero points: one level more, a little larger",
     )
     group.add_argument(
+        "--rounding",
+        choices=[str(rounding) for rounding in Rounding],
+        help="how integer weights are rounded: each to the nearest code (the default), or so that the layers' outputs "
+        "stay close to float on --data (gptq: seconds; adaround: minutes)",
+    )
+    group.add_argument(
         "--reduce-range",
         action="store_const",
         const=True,
@@ -184,7 +191,7 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
 
 SCHEME_OPTIONS = (
     "activations", "group_size", "kernel", "weight_range", "reduce_range", "portable", "activation_method",
-    "percentile", "weight_percentile", "asymmetric",
+    "percentile", "weight_percentile", "asymmetric", "rounding",
 )  # fmt: skip
 
 
@@ -215,6 +222,7 @@ def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
         else arguments.weight_percentile,
         asymmetric=bool(arguments.asymmetric),
         reduce_range=bool(arguments.reduce_range),
+        rounding=Rounding(arguments.rounding or Rounding.NEAREST),
         weight_only_kernel=Kernel(arguments.kernel or Kernel.FLOAT),
         portable=bool(arguments.portable),
     )
