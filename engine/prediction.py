@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.numerics.schemes import ActivationMode, Kernel
+from engine.numerics.schemes import Kernel
 from engine.plan import LayerPlan, Plan
 from engine.sensitivity.matrix import Metric, SensitivityRow, damage, undamage
 from engine.sizes import stored_weight_bytes
@@ -24,8 +24,10 @@ def layer_damage(row: SensitivityRow, choice: LayerPlan, metric: Metric) -> floa
     if value is None:
         return None
     total = damage(metric, value)
-    if choice.activations != ActivationMode.FLOAT and choice.activations in row.activations:
-        total += damage(metric, row.activations[choice.activations].values.get(metric, undamage(metric, 0.0)))
+    if choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC):
+        cell = row.activations.get(choice.activations)
+        if cell is not None and metric in cell.values:
+            total += damage(metric, cell.values[metric])
     return total
 
 

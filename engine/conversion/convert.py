@@ -22,6 +22,7 @@ from engine.job_context import JobContext, ensure_writable
 from engine.jobs.requests import DEGRADED_SQNR_DB, ConvertRequest, ConvertResult, LayerOutcome
 from engine.model.opened import Model
 from engine.model.opening import external_tensors
+from engine.model.quantized_layers import ChosenWeights
 from engine.model.sessions import load_session
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, ensure_plan_fits
@@ -46,8 +47,13 @@ def convert(
     calibration: Calibration | None,
     dataset: Dataset | None,
     context: JobContext,
+    *,
+    chosen: ChosenWeights | None = None,
 ) -> ConvertResult:
     """Write `model` under the plan to `request.output`.
+
+    Args:
+        chosen: weights in place of those rounded to nearest.
 
     Raises:
         PlanError, CalibrationError, ConversionError, OutputError: nothing was written.
@@ -61,25 +67,33 @@ def convert(
     _ensure_keeps_weights(output, model)
     predicted = predict_file_bytes(model.summary, plan)
     with context.output(output, expected_bytes=predicted) as temporary:
-        _write(model, plan, calibration, temporary, context)
+        _write(model, plan, calibration, temporary, context, chosen=chosen)
         if model.source.file_bytes < IN_MEMORY_BYTES:
-            simulation = load_session(
-                rewrite_model(model, plan, calibration, context, is_simulation=True), is_optimized=False
-            )
+            simulated = rewrite_model(model, plan, calibration, context, is_simulation=True, chosen=chosen)
+            simulation = load_session(simulated, is_optimized=False)
             found = verify(temporary, model.source.onnx_path, simulation, dataset, context)
         else:
             found = verify_apart(temporary, context)
         _append_metrics(temporary, found)
-        result = _result(request, model, found, temporary, predicted)
+        notes = () if chosen is None else chosen.notes
+        result = _result(request, model, found, temporary, predicted, notes=notes)
         write_records(temporary, output, _origin(model, plan, calibration), result, context)
     return result
 
 
-def _write(model: Model, plan: Plan, calibration: Calibration | None, target: Path, context: JobContext) -> None:
+def _write(
+    model: Model,
+    plan: Plan,
+    calibration: Calibration | None,
+    target: Path,
+    context: JobContext,
+    *,
+    chosen: ChosenWeights | None,
+) -> None:
     """Write the model; beyond `EXTERNAL_DATA_BYTES` its weights stream to a file beside it."""
     is_external = predict_file_bytes(model.summary, plan) > EXTERNAL_DATA_BYTES
     with Spill(target.with_name(f"{target.name}.data")) if is_external else contextlib.nullcontext() as spill:
-        rewritten = rewrite_model(model, plan, calibration, context, spill=spill)
+        rewritten = rewrite_model(model, plan, calibration, context, spill=spill, chosen=chosen)
     rewritten.metadata_props.update(_provenance(model, plan, calibration))
     context.report(0, 1, f"Writing {target.name}")
     ir.save(rewritten, target)
@@ -120,7 +134,15 @@ def _append_metrics(path: Path, found: Verification) -> None:
         file.write(extra.SerializeToString())
 
 
-def _result(request: ConvertRequest, model: Model, found: Verification, written: Path, predicted: int) -> ConvertResult:
+def _result(
+    request: ConvertRequest,
+    model: Model,
+    found: Verification,
+    written: Path,
+    predicted: int,
+    *,
+    notes: tuple[str, ...],
+) -> ConvertResult:
     file_bytes = sum(file.stat().st_size for file in written.parent.iterdir())
     operators = read_operators(written)
     layers = tuple(
@@ -139,7 +161,7 @@ def _result(request: ConvertRequest, model: Model, found: Verification, written:
         is_drawn=found.is_drawn,
         verified_samples=found.samples,
         layers=layers,
-        warnings=tuple(_warnings(layers, found, file_bytes, predicted, is_degraded=is_degraded)),
+        warnings=(*_warnings(layers, found, file_bytes, predicted, is_degraded=is_degraded), *notes),
         is_degraded=is_degraded,
         bits_per_weight=bits_per_weight(model.summary, request.plan),
         opset=operators.opset,

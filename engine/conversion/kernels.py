@@ -14,7 +14,7 @@ from engine.conversion.sharing import Share
 from engine.model.graph import replace_and_remove
 from engine.model.layers import RECURRENT_OPS, Layer
 from engine.model.layout import channels_last
-from engine.model.quantized_layers import quantize_layer, to_float16
+from engine.model.quantized_layers import ChosenWeights, to_float16
 from engine.numerics.affine import TensorQuantization
 from engine.numerics.packing import pack, pack_unsigned
 from engine.numerics.schemes import Kernel
@@ -40,11 +40,13 @@ class Rewriter:
         is_simulation: write what the engine says the kernels compute, in float operators that any
             runtime executes literally; the reference for verification.
         inputs: quantization of static layers' inputs, by tensor name.
+        chosen: weights in place of those rounded to nearest.
     """
 
     graph: ir.Graph
     inputs: dict[str, TensorQuantization]
     is_simulation: bool = False
+    chosen: ChosenWeights = field(default_factory=ChosenWeights)
     _dynamic_inputs: dict[str, ir.Node] = field(default_factory=dict)
     _shared: dict[tuple[object, ...], ir.Value] = field(default_factory=dict)
     _recurrent: tuple[Layer, QuantizedWeight, Share, Emitter] | None = None
@@ -63,7 +65,7 @@ class Rewriter:
         if choice.weights.bits == 16:
             self._store_half(layer, summary, matrix, emit)
             return
-        weight = quantize_layer(matrix, summary, choice)
+        weight = self.chosen.quantize(matrix, summary, choice)
         share = Share.of(layer, summary, choice, self._shared)
         if layer.op in RECURRENT_OPS and choice.kernel == Kernel.DYNAMIC and not self.is_simulation:
             self._dynamic_recurrent(layer, weight, share, emit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
@@ -12,9 +14,10 @@ from engine.conversion.opset import raise_opset, required_opset
 from engine.conversion.spill import Spill
 from engine.errors import CalibrationError, ConversionError
 from engine.job_context import JobContext
-from engine.model.graph import remove_unused_initializers
-from engine.model.layers import find_layers
+from engine.model.graph import attribute_float, remove_unused_initializers
+from engine.model.layers import Layer, find_layers
 from engine.model.opened import Model
+from engine.model.quantized_layers import ChosenWeights
 from engine.numerics.schemes import Kernel
 from engine.placement import place
 from engine.plan import Plan
@@ -28,10 +31,12 @@ def rewrite_model(
     *,
     is_simulation: bool = False,
     spill: Spill | None = None,
+    chosen: ChosenWeights | None = None,
 ) -> ir.Model:
     """A new model under `plan`; the opened model stays as it is.
 
     Args:
+        chosen: weights in place of those rounded to nearest.
         spill: where large constants go as soon as they are made; None keeps them in memory.
 
     Raises:
@@ -46,11 +51,14 @@ def rewrite_model(
     if placement.range_source and calibration is None:
         raise CalibrationError("A static plan needs activation ranges. Calibrate first or choose dynamic activations.")
     grids = choose_quantization(placement, calibration, plan.defaults.activation_range) if calibration else {}
-    rewriter = Rewriter(graph, grids, is_simulation)
+    chosen = chosen or ChosenWeights()
+    rewriter = Rewriter(graph, grids, is_simulation, chosen)
     layers = {layer.name: layer for layer in find_layers(graph)}
     missing = [layer.name for layer in model.summary.layers if layer.name not in layers]
     if missing:
         raise ConversionError(f"Raising the opset changed the layer {missing[0]!r} beyond recognition. Use 8 bits.")
+    for name, bias in chosen.biases.items():
+        _set_bias(layers[name], bias)
     float_readers = {
         layer.name: reader
         for layer in layers.values()
@@ -69,6 +77,17 @@ def rewrite_model(
     if spill is not None:
         spill.absorb(graph)
     return result
+
+
+def _set_bias(layer: Layer, bias: npt.NDArray[np.float32]) -> None:
+    """Put other values into the layer's bias, which nothing else reads."""
+    value = layer.bias_value
+    assert value is not None
+    kept = value.const_value
+    assert kept is not None
+    beta = attribute_float(layer.node, "beta", 1.0) if layer.op == "Gemm" else 1.0
+    stored = (bias / np.float32(beta)).astype(kept.dtype.numpy()).reshape(tuple(kept.shape.numpy()))
+    value.const_value = ir.Tensor(stored, name=value.name)
 
 
 def _clean(model: ir.Model) -> None:

@@ -10,6 +10,7 @@ from engine.allocation import allocate, find_front
 from engine.benchmark import benchmark
 from engine.calibration.calibration import Calibration, ensure_calibration_fits, load_calibration, write_calibration
 from engine.calibration.collection import calibrate
+from engine.compensation.inputs import InputQuantization
 from engine.conversion.convert import convert, ensure_output_allowed
 from engine.conversion.manifest import ensure_plan_kept
 from engine.data.dataset import Dataset, describe_dataset, open_dataset
@@ -47,6 +48,7 @@ from engine.jobs.requests import (
 from engine.latency.figures import Latencies
 from engine.latency.measuring import measure_latencies
 from engine.model.opened import Model, open_model
+from engine.model.quantized_layers import ChosenWeights
 from engine.plan import ensure_plan_fits
 from engine.polish import polish
 from engine.pytorch import is_packed_path
@@ -179,13 +181,32 @@ def run_convert(request: ConvertRequest, context: JobContext) -> ConvertResult:
     model = open_cached(request.model)
     ensure_output_allowed(Path(request.output), model.path)
     ensure_plan_kept(Path(request.output), request.plan)
+    dataset = _dataset(model, request.data) if request.data else None
     if is_packed_path(request.output):
         from engine.pytorch.packed_file import write_packed
 
-        return write_packed(model, request, context)
-    dataset = _dataset(model, request.data) if request.data else None
+        return write_packed(model, request, context, _chosen(request, model, InputQuantization(), dataset, context))
     calibration = _calibration(request, model, dataset, context)
-    return convert(model, request, calibration, dataset, context)
+    inputs = InputQuantization.of(model, request.plan, calibration)
+    chosen = _chosen(request, model, inputs, dataset, context)
+    return convert(model, request, calibration, dataset, context, chosen=chosen)
+
+
+def _chosen(
+    request: ConvertRequest, model: Model, inputs: InputQuantization, dataset: Dataset | None, context: JobContext
+) -> ChosenWeights | None:
+    """Weights that are rounded by what their layers read; None if the plan has no such layers."""
+    ensure_plan_fits(request.plan, model.summary)
+    if not request.plan.needs_rounding_data:
+        return None
+    if dataset is None:
+        raise CalibrationError(
+            "Rounding by GPTQ or AdaRound needs samples of what the layers read. Give data (--data), or choose "
+            "rounding to nearest."
+        )
+    from engine.compensation.compensating import choose_weights  # torch
+
+    return choose_weights(model, request.plan, inputs, dataset, context, samples=request.samples)
 
 
 def _calibration(

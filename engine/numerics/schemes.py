@@ -44,6 +44,17 @@ class RangeMethod(StrEnum):
     PERCENTILE = "percentile"
 
 
+class Rounding(StrEnum):
+    """How the codes of a weight are chosen once its scales are.
+
+    `GPTQ` (arXiv 2210.17323) and `ADAROUND` (arXiv 2004.10568) need samples of what the layer reads.
+    """
+
+    NEAREST = "nearest"
+    GPTQ = "gptq"
+    ADAROUND = "adaround"
+
+
 class CalibrationMethod(StrEnum):
     """How the clipping range of an activation is read from its statistics."""
 

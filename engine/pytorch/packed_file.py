@@ -1,4 +1,4 @@
-"""Writing packed PyTorch files: the integers of `quantize_layer`, one .safetensors file, metadata to run it.
+"""Writing packed PyTorch files: the integers of conversion, one .safetensors file, metadata to run it.
 
 The format is described in `engine.pytorch.packed`, which reads it.
 """
@@ -23,7 +23,7 @@ from engine.jobs.requests import ConvertRequest, ConvertResult, LayerOutcome
 from engine.model.graph import attribute_int, attribute_ints
 from engine.model.layers import Layer
 from engine.model.opened import Model
-from engine.model.quantized_layers import quantize_layer, to_float16
+from engine.model.quantized_layers import ChosenWeights, to_float16
 from engine.numerics.packing import pack, packed_bytes
 from engine.numerics.schemes import Kernel
 from engine.plan import LayerPlan, Plan, ensure_plan_fits
@@ -38,10 +38,13 @@ Tensors = dict[str, npt.NDArray[Any]]
 JsonObject = dict[str, Any]
 
 
-def write_packed(model: Model, request: ConvertRequest, context: JobContext) -> ConvertResult:
+def write_packed(
+    model: Model, request: ConvertRequest, context: JobContext, chosen: ChosenWeights | None = None
+) -> ConvertResult:
     """Write the layers of `model` under the plan to `request.output`; activations are not part of the file.
 
-    All packed tensors are in memory until the file is written.
+    All packed tensors are in memory until the file is written. `chosen` are weights in place of those rounded to
+    nearest.
 
     Raises:
         PlanError, ConversionError, OutputError: nothing was written.
@@ -50,11 +53,12 @@ def write_packed(model: Model, request: ConvertRequest, context: JobContext) -> 
     plan, output = request.plan, Path(request.output)
     ensure_plan_fits(plan, model.summary)
     ensure_plan_kept(output, plan)
+    chosen = chosen or ChosenWeights()
     tensors: Tensors = {}
     entries: list[JsonObject] = []
     for index, (layer, summary) in enumerate(zip(model.layers, model.summary.layers, strict=True)):
         context.report(index, len(model.layers), f"Packing {summary.title}")
-        parts, entry = _pack_layer(layer, summary, plan.layer(summary.name))
+        parts, entry = _pack_layer(layer, summary, plan.layer(summary.name), chosen)
         tensors.update({f"{summary.name}.{part}": np.ascontiguousarray(value) for part, value in parts.items()})
         entries.append(entry)
     metadata = {"format": "pt", "bitsmith": json.dumps(_document(model, plan, entries), sort_keys=True)}
@@ -76,7 +80,7 @@ def write_packed(model: Model, request: ConvertRequest, context: JobContext) -> 
             layers=tuple(
                 LayerOutcome(entry["name"], entry["bits"], str(Kernel.FLOAT), is_integer=False) for entry in entries
             ),
-            warnings=tuple(_warnings(plan, entries)),
+            warnings=(*_warnings(plan, entries), *chosen.notes),
             bits_per_weight=8 * payload / max(model.summary.parameters, 1),
         )
         origin = Origin(model.path.name, model.source.sha256, model.source.file_bytes, plan)
@@ -120,12 +124,14 @@ def _weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     return packed_bytes(layer.parameters, scheme.bits) + scales + (0 if scheme.symmetric else count)
 
 
-def _pack_layer(layer: Layer, summary: LayerSummary, choice: LayerPlan) -> tuple[Tensors, JsonObject]:
+def _pack_layer(
+    layer: Layer, summary: LayerSummary, choice: LayerPlan, chosen: ChosenWeights
+) -> tuple[Tensors, JsonObject]:
     matrix = layer.matrix()
     parts: Tensors = {}
     group_size = layer.layout.inputs
     if choice.weights.is_integer:
-        found = quantize_layer(matrix, summary, choice)
+        found = chosen.quantize(matrix, summary, choice)
         group_size = found.group_size
         parts["codes"] = pack(found.codes, found.bits)
         if found.multiplier is not None and found.channel_scale is not None:
@@ -137,8 +143,9 @@ def _pack_layer(layer: Layer, summary: LayerSummary, choice: LayerPlan) -> tuple
     else:
         is_half = choice.weights.bits == 16
         parts["values"] = to_float16(matrix, summary) if is_half else np.asarray(matrix, np.float32)
-    if layer.bias is not None:
-        parts["bias"] = layer.bias
+    bias = chosen.biases.get(summary.name, layer.bias)
+    if bias is not None:
+        parts["bias"] = bias
     return parts, _describe_layer(layer, summary, choice, group_size)
 
 

@@ -224,3 +224,12 @@ def test_that_percentile_ranges_and_zero_points_survive_the_file(summary: ModelS
     path.write_text(format_plan(plan).replace("99.5", "20"))
     with pytest.raises(PlanError, match="percentile of 20"):
         load_plan(path)
+
+
+def test_that_rounding_is_kept_in_the_file_and_decides_the_digest(summary: ModelSummary) -> None:
+    plain = build_plan(summary, 4)
+    plan = build_plan(summary, 4, PlanDefaults(rounding=Rounding.GPTQ))
+    assert plan.needs_rounding_data
+    assert not plain.needs_rounding_data
+    assert plan.digest != plain.digest
+    assert plan_from_json(plan_to_json(plan), "p.json") == plan
