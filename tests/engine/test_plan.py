@@ -20,6 +20,7 @@ from engine.numerics.schemes import (
     PerGroup,
     PerTensor,
     RangeMethod,
+    Rounding,
     WeightScheme,
 )
 from engine.plan import (
