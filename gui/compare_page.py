@@ -194,7 +194,7 @@ class ComparePage(QWidget):
             return self.tr("No results yet. Convert makes the first one.")
         if self._session.evaluation_data is None:
             return self.tr("No evaluation data. Add some with Data, then compare.")
-        pending = sum(not entry.is_packed for entry in self._session.pending_results)
+        pending = len(self._session.pending_results)
         if pending:
             return self.tr("{n} of {total} results not evaluated yet.").format(n=pending, total=len(results))
         return self.tr("All results are evaluated. They stay until another model is opened.")

@@ -309,8 +309,8 @@ class Session(QObject):
 
     @property
     def pending_results(self) -> tuple[ResultEntry, ...]:
-        """Results that have not been evaluated on the current data."""
-        return tuple(entry for entry in self.results if entry.evaluation is None)
+        """Results that can be evaluated and have not been, on the current data."""
+        return tuple(entry for entry in self.results if entry.evaluation is None and not entry.is_packed)
 
     @property
     def evaluation_data(self) -> DataChoice | None:

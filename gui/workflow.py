@@ -323,7 +323,7 @@ class Workflow(QObject):
         data = session.evaluation_data
         if session.model is None or data is None:
             return
-        pending = [entry for entry in session.pending_results if not entry.is_packed]
+        pending = session.pending_results
         if not pending:
             self.compared.emit()
             return

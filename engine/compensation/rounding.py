@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.compensation.adaround import round_adaround
+from engine.compensation.flips import choose_channels
 from engine.compensation.gptq import round_gptq
 from engine.compensation.moments import Moments
 from engine.numerics.schemes import Rounding, WeightScheme
@@ -30,7 +30,4 @@ def round_weight(
         nearest: its nearest codes, whose scales and zero points are kept.
     """
     found = METHODS[rounding](matrix, moments, nearest, scheme)
-    if found is None:
-        return nearest
-    is_better = moments.error(matrix, found.dequantize()) < moments.error(matrix, nearest.dequantize())
-    return dataclasses.replace(found, codes=np.where(is_better[:, None], found.codes, nearest.codes))
+    return nearest if found is None else choose_channels(matrix, moments, found, nearest)

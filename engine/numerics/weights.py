@@ -192,7 +192,10 @@ def _quantize_tile(
         grouped = _copy_by_blocks(grouped)
     scale, zero_point = _choose_grid(grouped, low, high, scheme)
     if result.multiplier is not None and result.channel_scale is not None:
-        channel_scale, multiplier = _choose_multipliers(grouped, scale, zero_point, scheme, largest)
+        if scheme.range_method == RangeMethod.MINMAX and largest == INT8_MAX:
+            channel_scale, multiplier = _cover_range(scale)
+        else:
+            channel_scale, multiplier = _choose_multipliers(grouped, scale, zero_point, scheme, largest)
         scale = multiplier * channel_scale[:, None]
         result.channel_scale[rows] = channel_scale
         result.multiplier[rows] = multiplier.astype(np.int8)
@@ -339,6 +342,13 @@ def _largest_multiplier(scheme: WeightScheme, group_scales: GroupScales) -> int:
     qmin, qmax = range_of(scheme)
     widest = qmax if scheme.symmetric else qmax - qmin
     return (REDUCED_INT8_MAX if scheme.reduce_range else INT8_MAX) // widest
+
+
+def _cover_range(scale: FloatMatrix) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
+    """Channel scale [channels] and multipliers up to 127 [channels, groups] that never fall short of `scale`."""
+    channel_scale = np.nextafter(scale.max(axis=1) / np.float32(INT8_MAX), np.float32(np.inf))
+    multiplier = np.clip(np.ceil(scale / channel_scale[:, None]), 1, INT8_MAX)
+    return channel_scale, multiplier.astype(np.float32)
 
 
 def _choose_multipliers(

@@ -1,6 +1,6 @@
 """Sampled inputs of one layer, from which the output error of any change of weight or input follows.
 
-ΔW·x at a thousand output positions says what ΔW·x is like, for any bits, group, range or rounding, without
+ΔW·x at some hundred output positions says what ΔW·x is like, for any bits, group, range or rounding, without
 another pass. Rows are kept rather than their second moments H = Σ x·xᵀ: H takes inputs² and as much work per
 position, the rows only what is sampled, and they show what quantizing the input does, too.
 """
