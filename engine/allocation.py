@@ -8,31 +8,38 @@ on the loss, is solved exactly (`engine.knapsack`); several limits at once by mi
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import knapsack
+from engine.budgets import Limit, describe_budget, describe_bytes, loss_limit, offers_float, read_limits
+from engine.candidates import (
+    Cost,
+    Decision,
+    count_file_bytes,
+    count_ram_bytes,
+    count_stored_bits,
+    decide,
+    footprint_of,
+    group_tied,
+    time_of,
+)
 from engine.errors import BudgetError, PlanError
-from engine.jobs.requests import AllocateRequest, AllocateResult, Budget, Front, FrontPoint, FrontRequest, Prediction
+from engine.jobs.requests import AllocateRequest, AllocateResult, Front, FrontPoint, FrontRequest, Prediction
 from engine.latency.figures import Latencies
-from engine.latency.prediction import layer_us, predict_latency_us
-from engine.numerics.schemes import ActivationMode
+from engine.latency.prediction import predict_latency_us
 from engine.placement import place
-from engine.plan import LayerPlan, Plan, PlanDefaults, choose_layer_plan, ensure_plan_fits
-from engine.prediction import layer_damage, loaded_bytes, predict_ram_bytes, predict_value
-from engine.sensitivity.matrix import Metric, Sensitivity, damage, undamage
+from engine.plan import Plan, ensure_plan_fits
+from engine.prediction import layer_damage, predict_ram_bytes, predict_value
+from engine.sensitivity.matrix import Metric, Sensitivity, undamage
 from engine.sizes import (
     METADATA_BYTES,
     activation_bytes,
     bits_per_weight,
-    joint_bytes,
     predict_file_bytes,
-    stored_weight_bytes,
 )
 from engine.summary import LayerSummary, ModelSummary
 
@@ -40,53 +47,9 @@ MILP_GAP = 1e-4
 # Overheads that depend on the whole plan are known only afterwards; a plan that misses is solved for again.
 MAX_CORRECTIONS = 4
 REASON = "reason"
-MAX_FORMS = 8192
 LATENCY_POINTS = 64
 Table = npt.NDArray[np.float64]
 Solutions = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What layers take under their choices: bytes of the file, bits of the weights in it, memory at run time."""
-
-    choices: tuple[LayerPlan, ...]
-    file_bytes: int
-    stored_bits: int
-    ram_bytes: int
-
-
-Cost = Callable[[Sequence[LayerSummary], Footprint], float]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Layers that get the same bits: one, or several that share a weight.
-
-    Attributes:
-        options: candidates, most bits first.
-        losses: per candidate; fewer bits never promise less.
-    """
-
-    layers: tuple[LayerSummary, ...]
-    options: tuple[Footprint, ...]
-    losses: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One resource with a capacity.
-
-    Attributes:
-        cost: of one candidate of a decision.
-        measure: of a whole plan, the same unit.
-        say: the achievable range in a sentence, from the least and the most.
-    """
-
-    capacity: float
-    cost: Cost
-    measure: Callable[[Plan], float]
-    say: Callable[[float, float], str]
 
 
 def allocate(request: AllocateRequest) -> AllocateResult:
@@ -104,9 +67,7 @@ def allocate(request: AllocateRequest) -> AllocateResult:
     problem = Problem.of(request, offers_float=offers_float(request.budget))
     limits = read_limits(request.budget, request.model, request.latencies)
     chosen = problem.solve(limits, loss_limit(request.budget))
-    result = dataclasses.replace(
-        problem.explain(chosen), provenance=f"allocated for {_describe_budget(request.budget)}"
-    )
+    result = dataclasses.replace(problem.explain(chosen), provenance=f"allocated for {describe_budget(request.budget)}")
     return AllocateResult(result, problem.metric, problem.predict(result))
 
 
@@ -120,9 +81,9 @@ def find_front(request: FrontRequest) -> Front:
     problem = Problem.of(request, offers_float=request.is_latency)
     if not problem.decisions:
         raise BudgetError("All layers are locked or not measured. Unlock some, or analyse the model.")
-    times = problem.costs(_time_of(request.latencies, request.model)) if request.latencies else None
+    times = problem.costs(time_of(request.latencies, request.model)) if request.latencies else None
     if request.is_latency:
-        found, predictions = _front_of_latency(problem, problem.costs(_time_of(request.latencies, request.model)))
+        found, predictions = _front_of_latency(problem, problem.costs(time_of(request.latencies, request.model)))
     else:
         found, predictions = _front_of_size(problem, times)
     points = (FrontPoint(*pair) for pair in zip(predictions, problem.bits_of_layers(found), strict=True))
@@ -135,8 +96,8 @@ def _front_of_size(problem: Problem, times: Table | None) -> tuple[Solutions, li
     found = knapsack.front(sizes, problem.losses)
     smallest = problem.assemble(found[0])
     losses = problem.fixed_loss() + problem.losses[np.arange(len(sizes)), found].sum(axis=1)
-    bits = problem.spread(found, _stored_bits) / max(problem.model.parameters, 1)
-    ram = problem.spread(found, _ram_bytes)
+    bits = problem.spread(found, count_stored_bits) / max(problem.model.parameters, 1)
+    ram = problem.spread(found, count_ram_bytes)
     around = activation_bytes(problem.model, place(problem.model, smallest)) + METADATA_BYTES
     file_bytes = problem.model.fixed_bytes + around + problem.spread(found, count_file_bytes)
     latency_ms: Sequence[float | None] = [None] * len(found)
@@ -201,8 +162,8 @@ class Problem:
             raise PlanError(f"This sensitivity was measured on {sensitivity.model_name}. Analyse this model first.")
         metric = _choose_metric(request, sensitivity)
         decisions = tuple(
-            _decide(group, request, metric, offers_float=offers_float)
-            for group in _group_tied(layer for layer in model.layers if _is_free(layer, plan, sensitivity, metric))
+            decide(group, request, metric, offers_float=offers_float)
+            for group in group_tied(layer for layer in model.layers if _is_free(layer, plan, sensitivity, metric))
         )
         losses = _pad([decision.losses for decision in decisions])
         return cls(model, plan, sensitivity, metric, decisions, losses, request.latencies)
@@ -257,7 +218,7 @@ class Problem:
         """A resource of several solutions, the layers that are not free included; float64 [points]."""
         free = {layer.name for decision in self.decisions for layer in decision.layers}
         fixed = [layer for layer in self.model.layers if layer.name not in free]
-        own = cost(fixed, _footprint(fixed, tuple(self.plan.layer(layer.name) for layer in fixed)))
+        own = cost(fixed, footprint_of(fixed, tuple(self.plan.layer(layer.name) for layer in fixed)))
         costs = self.costs(cost)
         decided: Table = costs[np.arange(len(costs)), found].sum(axis=1)
         return own + decided
@@ -375,18 +336,14 @@ def _explain(decision: Decision, index: int, sizes: Table, total: float) -> str:
         parts.append("nothing else is allowed")
     if index + 1 < len(bits):
         rise = (decision.losses[index + 1] - own) / total if total > 0 else 0.0
-        saved = _kilobytes(sizes[index] - sizes[index + 1])
+        saved = describe_bytes(sizes[index] - sizes[index + 1])
         effect = f"add {rise:.1%}" if rise < 1 else f"make that loss {1 + rise:.1f} times as large"
         parts.append(f"{bits[index + 1]} bits would save {saved} and {effect}")
     if index > 0:
         fall = (own - decision.losses[index - 1]) / total if total > 0 else 0.0
-        cost = _kilobytes(sizes[index - 1] - sizes[index])
+        cost = describe_bytes(sizes[index - 1] - sizes[index])
         parts.append(f"{bits[index - 1]} bits would take {cost} more and remove {fall:.1%}")
     return "; ".join(parts) + "."
-
-
-def _kilobytes(size: float) -> str:
-    return f"{size / 1e6:.2f} MB" if abs(size) >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def _choose_metric(request: AllocateRequest | FrontRequest, sensitivity: Sensitivity) -> Metric:
@@ -409,210 +366,9 @@ def _is_free(layer: LayerSummary, plan: Plan, sensitivity: Sensitivity, metric: 
     return is_measured and not plan.layer(layer.name).is_locked
 
 
-def _group_tied(layers: Iterable[LayerSummary]) -> list[tuple[LayerSummary, ...]]:
-    """Layers that share a weight share their bits."""
-    groups: dict[str, list[LayerSummary]] = {}
-    for layer in layers:
-        groups.setdefault(f"weight {layer.weight_name}" if layer.shares_weight else layer.name, []).append(layer)
-    return [tuple(group) for group in groups.values()]
-
-
-def _decide(
-    layers: tuple[LayerSummary, ...], request: AllocateRequest | FrontRequest, metric: Metric, *, offers_float: bool
-) -> Decision:
-    """The layers' candidates, most bits first."""
-    plan = request.plan
-    rows = [request.sensitivity.rows[layer.name] for layer in layers]
-    measured = [{bits for bits, cell in row.cells.items() if metric in cell.values} for row in rows]
-    widths = set.intersection(*measured) | {32}
-    is_float_offered = plan.defaults.activations == ActivationMode.FLOAT or offers_float
-    if not is_float_offered and any(bits <= 8 for bits in widths):
-        widths = {bits for bits in widths if bits <= 8}
-    found: list[tuple[Footprint, float]] = []
-    worst = 0.0
-    for option in _options_of(layers, sorted(widths, reverse=True), plan.defaults):
-        if any(choice.kernel in request.forbidden_kernels for choice in option.choices):
-            continue
-        own = 0.0
-        for row, choice in zip(rows, option.choices, strict=True):
-            own += layer_damage(row, choice, metric) or 0.0
-        worst = max(worst, own)
-        found.append((option, worst))
-    if not found:
-        forbidden = ", ".join(sorted(request.forbidden_kernels))
-        raise BudgetError(f"{layers[0].title} has no kernel left: {forbidden} may not be used. Allow one or lock it.")
-    return Decision(layers, tuple(option for option, _ in found), tuple(loss for _, loss in found))
-
-
-def _options_of(layers: tuple[LayerSummary, ...], widths: Iterable[int], defaults: PlanDefaults) -> list[Footprint]:
-    """The default choices; counted once for all layers of one form, which networks have many of."""
-    if len(layers) > 1:
-        plans = [tuple(choose_layer_plan(layer, bits, defaults) for layer in layers) for bits in widths]
-        return [_footprint(layers, choices) for choices in plans]
-    known = _known_options(layers[0].form, defaults)
-    for bits in widths:
-        if bits not in known:
-            known[bits] = _footprint(layers, (choose_layer_plan(layers[0], bits, defaults),))
-    return [known[bits] for bits in widths]
-
-
-@lru_cache(maxsize=MAX_FORMS)
-def _known_options(_form: tuple[object, ...], _defaults: PlanDefaults) -> dict[int, Footprint]:
-    """By bits, what layers of this form take; filled by the caller."""
-    return {}
-
-
-def _footprint(layers: Sequence[LayerSummary], choices: tuple[LayerPlan, ...]) -> Footprint:
-    pairs = list(zip(layers, choices, strict=True))
-    return Footprint(
-        choices,
-        joint_bytes(layers, choices),
-        8 * sum(stored_weight_bytes(layer, choice) for layer, choice in pairs),
-        sum(loaded_bytes(layer, choice) for layer, choice in pairs),
-    )
-
-
 def _pad(rows: Sequence[Sequence[float]]) -> Table:
     width = max((len(row) for row in rows), default=0)
     table = np.full((len(rows), width), np.inf)
     for index, row in enumerate(rows):
         table[index, : len(row)] = row
     return table
-
-
-def count_file_bytes(_layers: Sequence[LayerSummary], option: Footprint) -> float:
-    """Cost of a candidate in the file."""
-    return option.file_bytes
-
-
-def _stored_bits(_layers: Sequence[LayerSummary], option: Footprint) -> float:
-    return option.stored_bits
-
-
-def _ram_bytes(_layers: Sequence[LayerSummary], option: Footprint) -> float:
-    return option.ram_bytes
-
-
-def loss_limit(budget: Budget) -> float | None:
-    """The most that the plan may lose, as `damage`; None without such a limit."""
-    if budget.min_sqnr_db is not None:
-        return damage(Metric.SQNR, budget.min_sqnr_db)
-    return budget.max_loss
-
-
-def offers_float(budget: Budget) -> bool:
-    """Whether layers may leave the integer kernels: where loss or latency is limited, not only the size."""
-    return loss_limit(budget) is not None or budget.latency_ms is not None or budget.latency_ratio is not None
-
-
-def read_limits(budget: Budget, model: ModelSummary, latencies: Latencies | None) -> list[Limit]:
-    """The limits on resources.
-
-    Raises:
-        BudgetError: a value is out of range, or there is no limit at all.
-    """
-    for name in ("size_ratio", "latency_ratio"):
-        value = getattr(budget, name)
-        if value is not None and not 0 < value <= 1:
-            raise BudgetError(f"A {name.replace('_', ' ')} of {value} is out of range. Give a number between 0 and 1.")
-    limits = []
-    size = budget.file_bytes
-    if budget.size_ratio is not None:
-        size = min(int(budget.size_ratio * model.file_bytes), size or model.file_bytes)
-    if size is not None:
-        limits.append(_size_limit(size, model))
-    if budget.bits_per_weight is not None:
-        limits.append(_bits_limit(budget.bits_per_weight, model))
-    if budget.ram_bytes is not None:
-        limits.append(_ram_limit(budget.ram_bytes, model))
-    if budget.latency_ms is not None or budget.latency_ratio is not None:
-        limits.append(_latency_limit(budget, model, latencies))
-    if not limits and loss_limit(budget) is None:
-        raise BudgetError("The budget says no limit. Give a size, bits per weight, a loss, a latency or memory.")
-    return limits
-
-
-def _size_limit(size: int, model: ModelSummary) -> Limit:
-    def say(least: float, most: float) -> str:
-        reachable = math.ceil(1000 * least / model.file_bytes) / 1000
-        return (
-            f"A size ratio of {size / model.file_bytes:.3f} cannot be reached: with these layers free the file can be "
-            f"{reachable:.3f} to {most / model.file_bytes:.3f} of the source."
-        )
-
-    return Limit(size, count_file_bytes, lambda plan: predict_file_bytes(model, plan), say)
-
-
-def _bits_limit(bits: float, model: ModelSummary) -> Limit:
-    def say(least: float, most: float) -> str:
-        reachable = math.ceil(100 * least / max(model.parameters, 1)) / 100
-        return (
-            f"{bits:g} bits per weight cannot be reached: with these layers free they can be "
-            f"{reachable:.2f} to {most / max(model.parameters, 1):.2f}, scales included."
-        )
-
-    def measure(plan: Plan) -> float:
-        return bits_per_weight(model, plan) * model.parameters
-
-    return Limit(bits * model.parameters, _stored_bits, measure, say)
-
-
-def _ram_limit(size: int, model: ModelSummary) -> Limit:
-    def say(least: float, most: float) -> str:
-        return (
-            f"Weights in {_kilobytes(size)} of memory cannot be reached: with these layers free they take "
-            f"{_kilobytes(least)} to {_kilobytes(most)}."
-        )
-
-    return Limit(size, _ram_bytes, lambda plan: predict_ram_bytes(model, plan), say)
-
-
-def _latency_limit(budget: Budget, model: ModelSummary, latencies: Latencies | None) -> Limit:
-    """Milliseconds per call.
-
-    Raises:
-        BudgetError: nothing was measured on this model.
-    """
-    cost = _time_of(latencies, model)
-    assert latencies is not None
-    known = latencies
-    limit = min(
-        math.inf if budget.latency_ms is None else budget.latency_ms,
-        math.inf if budget.latency_ratio is None else budget.latency_ratio * known.float_us / 1000,
-    )
-
-    def measure(plan: Plan) -> float:
-        return predict_latency_us(model, plan, known).us / 1000
-
-    def say(least: float, most: float) -> str:
-        return (
-            f"A latency of {limit:.3g} ms cannot be reached: with these layers free it is predicted at "
-            f"{least:.3g} to {most:.3g} ms, and {known.float_us / 1000:.3g} ms in float."
-        )
-
-    return Limit(limit, cost, measure, say)
-
-
-def _time_of(latencies: Latencies | None, model: ModelSummary) -> Cost:
-    """Milliseconds that layers add.
-
-    Raises:
-        BudgetError: nothing was measured on this model.
-    """
-    if latencies is None or latencies.model_sha256 != model.sha256:
-        raise BudgetError("Latency needs measured layer times of this model. Measure them first.")
-    known = latencies
-
-    def cost(layers: Sequence[LayerSummary], option: Footprint) -> float:
-        return sum(layer_us(known, *pair)[0] for pair in zip(layers, option.choices, strict=True)) / 1000
-
-    return cost
-
-
-def _describe_budget(budget: Budget) -> str:
-    said = {
-        field.name.replace("_", " "): value
-        for field in dataclasses.fields(budget)
-        if (value := getattr(budget, field.name)) is not None
-    }
-    return ", ".join(f"{name} {value:g}" for name, value in said.items())

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from engine.allocation import Limit, Problem, count_file_bytes, loss_limit, offers_float, read_limits
+from engine.allocation import Problem
+from engine.budgets import Limit, loss_limit, offers_float, read_limits
+from engine.candidates import count_file_bytes
 from engine.data.dataset import Dataset
 from engine.errors import BudgetError
 from engine.job_context import JobContext
