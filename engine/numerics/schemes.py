@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,6 +66,17 @@ class CalibrationMethod(StrEnum):
     MSE = "mse"
 
 
+class InputScaling(StrEnum):
+    """What moves ranges between the inputs of a product and its weights, in transformers.
+
+    smooth: SmoothQuant, for 8-bit activations; awq: AWQ, for weights of 4 and 2 bits.
+    """
+
+    NONE = "none"
+    SMOOTH = "smooth"
+    AWQ = "awq"
+
+
 @dataclass(frozen=True)
 class PerTensor:
     """One scale for the whole weight: shape ()."""
@@ -100,6 +112,8 @@ class WeightScheme:
         reduce_range: keep the int8 weights that kernels multiply with within ±63, so that processors
             without VNNI, which add pairs of products in 16 bits, do not saturate.
         percentile: of the weights that share a scale, for that range method; what lies beyond is clipped.
+        clip: set by hand, in place of the range method: the share of the full range (min to max, 0 included) that
+            every scale keeps, 0 < clip ≤ 1. A share means something for one scale and for thousands.
     """
 
     bits: int = 8
@@ -108,11 +122,17 @@ class WeightScheme:
     range_method: RangeMethod = RangeMethod.MINMAX
     reduce_range: bool = False
     percentile: float = DEFAULT_WEIGHT_PERCENTILE
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         if not 50 < self.percentile <= 100:
             raise PlanError(
                 f"A weight percentile of {self.percentile} is out of range. Give more than 50, at most 100."
+            )
+        if self.clip is not None and not 0 < self.clip <= 1:
+            raise PlanError(
+                f"A weight clip of {self.clip} is out of range. Give the share of the full range to keep: more than 0, "
+                "at most 1."
             )
         if self.bits not in WEIGHT_BITS:
             raise PlanError(f"Weights cannot have {self.bits} bits. Choose one of {', '.join(map(str, WEIGHT_BITS))}.")
@@ -133,11 +153,27 @@ class ActivationMode(StrEnum):
 
 @dataclass(frozen=True)
 class ActivationRange:
-    """How static activation ranges are read from a calibration; they are asymmetric uint8."""
+    """How static activation ranges are read from a calibration; they are asymmetric uint8.
+
+    Attributes:
+        fixed: range_min and range_max of one tensor, set by hand, in place of what the method finds.
+    """
 
     method: CalibrationMethod = CalibrationMethod.MSE
     percentile: float = 99.999
+    fixed: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not 50 < self.percentile <= 100:
             raise PlanError(f"An activation percentile of {self.percentile} is out of range. Use 50 to 100.")
+        if self.fixed is not None and not _is_range(*self.fixed):
+            low, high = self.fixed
+            raise PlanError(
+                f"An input range of {low} to {high} cannot be used. Give two finite numbers, the first at most 0, the "
+                "second at least 0 and larger."
+            )
+
+
+def _is_range(low: float, high: float) -> bool:
+    """Zero is always on the grid, because padding and Relu need it there."""
+    return math.isfinite(low) and math.isfinite(high) and low <= 0 <= high and low < high

@@ -34,7 +34,7 @@ TILE_ELEMENTS = 1 << 17
 TILE_CHANNELS = 960
 COPY_BLOCK = 64
 # Below this many elements, numpy's overhead per run outweighs a transposed copy.
-SLOW_REDUCTION = 128
+SHORT_RUN = 128
 
 
 class WeightNotFinite(ValueError):
@@ -137,7 +137,7 @@ def quantize_weight(
         multiplier=np.empty((channels, groups), np.int8) if has_multipliers else None,
         channel_scale=np.empty(channels, np.float32) if has_multipliers else None,
     )
-    largest = _largest_multiplier(scheme, group_scales)
+    largest = largest_multiplier(scheme, group_scales)
     tiles = list(_tiles(matrix, result, splits_rows=isinstance(scheme.granularity, PerGroup) and not has_multipliers))
     if len(tiles) == 1:
         _quantize_tile(matrix, scheme, result, tiles[0], largest)
@@ -183,19 +183,22 @@ def _quantize_tile(
     rows, groups = tile
     columns = slice(groups.start * result.group_size, groups.stop * result.group_size)
     part = matrix[rows, columns]
-    is_searched = scheme.range_method != RangeMethod.MINMAX or result.multiplier is not None
+    is_full_range = scheme.clip is not None or scheme.range_method == RangeMethod.MINMAX
     grouped = _split_groups(np.asarray(part, np.float32), result.group_size)
-    low, high = _extremes(grouped)
-    if scheme.range_method == RangeMethod.PERCENTILE:
+    turned = grouped.transpose(2, 0, 1) if is_full_range and result.multiplier is None else _turn(grouped)
+    low, high = _extremes(turned)
+    if scheme.clip is not None:
+        low, high = keep_share(low, high, scheme)
+    elif scheme.range_method == RangeMethod.PERCENTILE:
         low, high = _percentiles(np.asarray(part, np.float32), result.group_size, scheme)
-    if is_searched:
-        grouped = _copy_by_blocks(grouped)
-    scale, zero_point = _choose_grid(grouped, low, high, scheme)
+    scale, zero_point = _choose_grid(turned, low, high, scheme)
     if result.multiplier is not None and result.channel_scale is not None:
-        if scheme.range_method == RangeMethod.MINMAX and largest == INT8_MAX:
+        if is_full_range and largest == INT8_MAX:
             channel_scale, multiplier = _cover_range(scale)
+        elif scheme.clip is not None:
+            channel_scale, multiplier = _nearest_multiples(scale, largest)
         else:
-            channel_scale, multiplier = _choose_multipliers(grouped, scale, zero_point, scheme, largest)
+            channel_scale, multiplier = _choose_multipliers(turned, scale, zero_point, scheme, largest)
         scale = multiplier * channel_scale[:, None]
         result.channel_scale[rows] = channel_scale
         result.multiplier[rows] = multiplier.astype(np.int8)
@@ -215,23 +218,63 @@ def _split_groups(matrix: FloatMatrix, group_size: int) -> FloatMatrix:
     return matrix.reshape(channels, -1, group_size)
 
 
-def _extremes(grouped: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:
-    """Minimum and maximum of every group: [channels, groups] each.
+def _turn(grouped: FloatMatrix) -> FloatMatrix:
+    """[group_size, channels, groups], compact, in the memory order that numpy works through fastest.
 
-    numpy reduces short runs slowly: small groups that lie together are transposed first (32: a quarter of the time).
+    numpy is slow where its innermost loop is short: elements of small groups lie apart (32: two thirds of the time
+    of what follows), those of long ones together. What is made from the result elementwise has its order.
+    """
+    turned = grouped.transpose(2, 0, 1)
+    if turned.shape[0] >= SHORT_RUN:
+        return _copy_by_blocks(grouped).transpose(2, 0, 1)
+    if grouped.strides[2] == grouped.itemsize:
+        return np.array(turned, order="C")
+    copied = np.empty(turned.shape, np.float32)
+    for group in range(turned.shape[2]):  # of a transposed weight: runs of channels
+        copied[:, :, group] = turned[:, :, group]
+    return copied
+
+
+def _extremes(turned: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:
+    """Minimum and maximum of every group: [channels, groups] each.
 
     Raises:
         WeightNotFinite: one of them is NaN or infinite.
     """
-    size = grouped.shape[2]
-    if size < SLOW_REDUCTION and grouped.strides[2] == grouped.itemsize:
-        turned = np.ascontiguousarray(grouped.reshape(-1, size).T)
-        low, high = (extreme.reshape(grouped.shape[:2]) for extreme in (turned.min(axis=0), turned.max(axis=0)))
-    else:
-        low, high = grouped.min(axis=2), grouped.max(axis=2)
+    low, high = turned.min(axis=0), turned.max(axis=0)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise WeightNotFinite
     return low, high
+
+
+def keep_share(low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatrix, FloatMatrix]:
+    """What a clip set by hand leaves of full ranges: both ends moved towards 0 alike; all of it without a clip.
+
+    Returns:
+        range_min and range_max, float32 shaped as `low`, 0 within; of opposite sign if the scheme is symmetric.
+    """
+    share = np.float32(1.0 if scheme.clip is None else scheme.clip)
+    if scheme.symmetric:
+        widest = np.maximum(np.abs(low), np.abs(high)) * share
+        return -widest, widest
+    return np.minimum(low, 0) * share, np.maximum(high, 0) * share
+
+
+def find_full_ranges(matrix: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatrix, FloatMatrix]:
+    """Minimum and maximum of the weights that share a scale: float32 [channels, groups], [1, 1] per tensor.
+
+    Raises:
+        WeightNotFinite: it holds NaN or infinite values.
+    """
+    if isinstance(scheme.granularity, PerTensor):
+        matrix = matrix.reshape(1, -1)
+    if not isinstance(scheme.granularity, PerGroup):
+        return _extremes(np.asarray(matrix, np.float32).T[..., None])
+    size, rows = scheme.granularity.group_size, max(1, TILE_ELEMENTS // max(matrix.shape[1], 1))
+    tiles = (matrix[first : first + rows] for first in range(0, len(matrix), rows))
+    ends = [_extremes(_turn(_split_groups(np.asarray(tile, np.float32), size))) for tile in tiles]
+    low, high = zip(*ends, strict=True)
+    return np.concatenate(low), np.concatenate(high)
 
 
 def _percentiles(part: FloatMatrix, group_size: int, scheme: WeightScheme) -> tuple[FloatMatrix, FloatMatrix]:
@@ -263,20 +306,20 @@ def _copy_by_blocks(grouped: FloatMatrix) -> FloatMatrix:
 
 
 def _choose_grid(
-    grouped: FloatMatrix, low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme
+    turned: FloatMatrix, low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme
 ) -> tuple[FloatMatrix, FloatMatrix | None]:
     """Scale and zero point per group: [channels, groups] each, zero point None if symmetric."""
-    if scheme.range_method != RangeMethod.MSE:
+    if scheme.clip is not None or scheme.range_method != RangeMethod.MSE:
         return _grid_of_range(low, high, scheme)
     best_error = np.full(high.shape, np.inf, np.float32)
     best_shrink = np.ones_like(high)
-    scratch = np.empty_like(grouped)
+    scratch = np.empty_like(turned), np.empty_like(turned)
     if scheme.symmetric:  # only the wider end counts
         low, high = np.zeros((), np.float32), np.maximum(np.abs(low), np.abs(high))
 
     def consider(shrink: FloatMatrix | np.float32) -> None:
         nonlocal best_error, best_shrink
-        error = _grid_error(grouped, *_grid_of_range(low * shrink, high * shrink, scheme), scheme, scratch)
+        error = _grid_error(turned, *_grid_of_range(low * shrink, high * shrink, scheme), scheme, scratch)
         best_shrink = np.where(error < best_error, shrink, best_shrink)
         best_error = np.minimum(error, best_error)
 
@@ -309,10 +352,9 @@ def _round_to_codes(
     scale: FloatMatrix,
     zero_point: FloatMatrix | None,
     scheme: WeightScheme,
-    out: FloatMatrix | None = None,
 ) -> FloatMatrix:
     qmin, qmax = range_of(scheme)
-    codes: FloatMatrix = np.divide(grouped, scale[..., None], out=out)
+    codes: FloatMatrix = grouped / scale[..., None]
     np.rint(codes, out=codes)
     if zero_point is not None:
         codes += zero_point[..., None]
@@ -320,23 +362,28 @@ def _round_to_codes(
 
 
 def _grid_error(
-    grouped: FloatMatrix,
+    turned: FloatMatrix,
     scale: FloatMatrix,
     zero_point: FloatMatrix | None,
     scheme: WeightScheme,
-    scratch: FloatMatrix,
+    scratch: tuple[FloatMatrix, FloatMatrix],
 ) -> FloatMatrix:
-    """Σ (w − ŵ)² per group: [channels, groups]; `scratch` is like `grouped` and is overwritten."""
-    difference = _round_to_codes(grouped, scale, zero_point, scheme, scratch)
+    """Σ (w − ŵ)² per group: [channels, groups], up to rounding; `scratch` are two like `turned` and are overwritten."""
+    steps, difference = scratch
+    np.multiply(turned, 1 / scale, out=steps)
     if zero_point is not None:
-        difference -= zero_point[..., None]
-    difference *= scale[..., None]
-    difference -= grouped
-    error: FloatMatrix = np.einsum("cgk,cgk->cg", difference, difference)
-    return error
+        steps += zero_point
+    np.rint(steps, out=difference)
+    np.clip(difference, *range_of(scheme), out=difference)
+    difference -= steps
+    np.square(difference, out=difference)
+    # One after the other, as numpy adds up several columns, for a single one too: no result depends on the tiles.
+    is_single = scale.size == 1 and len(turned) < SHORT_RUN
+    total: FloatMatrix = np.cumsum(difference, axis=0)[-1] if is_single else difference.sum(axis=0)
+    return total * np.square(scale)
 
 
-def _largest_multiplier(scheme: WeightScheme, group_scales: GroupScales) -> int:
+def largest_multiplier(scheme: WeightScheme, group_scales: GroupScales) -> int:
     if group_scales != GroupScales.PRODUCT:
         return INT8_MAX
     qmin, qmax = range_of(scheme)
@@ -351,8 +398,14 @@ def _cover_range(scale: FloatMatrix) -> tuple[npt.NDArray[np.float32], FloatMatr
     return channel_scale, multiplier.astype(np.float32)
 
 
+def _nearest_multiples(scale: FloatMatrix, top: int) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
+    """Channel scale [channels] and multipliers up to `top` [channels, groups]: exact for the widest group."""
+    channel_scale = scale.max(axis=1) / np.float32(top)
+    return channel_scale, np.clip(np.rint(scale / channel_scale[:, None]), 1, top).astype(np.float32)
+
+
 def _choose_multipliers(
-    grouped: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme, top: int
+    turned: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme, top: int
 ) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
     """Channel scale [channels] and integer group multipliers [channels, groups], up to `top`, that lose least.
 
@@ -361,10 +414,10 @@ def _choose_multipliers(
     """
     candidates = np.unique(np.linspace(max(1, top // 3), top, MULTIPLIER_CANDIDATES).astype(int))
     largest = scale.max(axis=1)
-    scratch = np.empty_like(grouped)
+    scratch = np.empty_like(turned), np.empty_like(turned)
 
     def error_of(channel_scale: npt.NDArray[np.float32], multiplier: FloatMatrix) -> FloatMatrix:
-        return _grid_error(grouped, multiplier * channel_scale[:, None], zero_point, scheme, scratch)
+        return _grid_error(turned, multiplier * channel_scale[:, None], zero_point, scheme, scratch)
 
     best_error = np.full(len(scale), np.inf, np.float32)
     best_scale, best_multiplier = largest.copy(), np.ones_like(scale)
