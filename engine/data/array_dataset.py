@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
-from functools import cached_property
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from typing_extensions import override
 
 from engine.data.arrays import StoredArray, open_arrays
-from engine.data.batches import Batch, Dataset
+from engine.data.batches import Batch, Dataset, Sample
 from engine.data.binding import Binding, Role, bind_arrays
 from engine.data.preprocessing import Preprocessing
+from engine.data.splitting import Rows
+from engine.data.text import open_text
 from engine.errors import DataError
+from engine.jobs.requests import DataChoice
 from engine.summary import TensorSpec
 
+TEXT_SUFFIX = ".txt"
 _SCAN_BYTES = 16 << 20
 
 
 class ArrayDataset(Dataset):
     """Arrays that are streamed row by row, by the rules of `engine.data.binding`."""
 
-    def __init__(
-        self, path: Path, inputs: tuple[TensorSpec, ...], preprocessing: Preprocessing | None, skip: int
-    ) -> None:
-        """Match the file's arrays with `inputs`; only headers and the first image are read.
+    def __init__(self, choice: DataChoice, inputs: tuple[TensorSpec, ...], preprocessing: Preprocessing | None) -> None:
+        """Match the file's arrays with `inputs`; only headers, labels and the first image are read, or a whole text.
 
         Raises:
             DataError: the file does not fit the model.
         """
-        self._bindings = bind_arrays(open_arrays(path), inputs, preprocessing, path.name)
-        super().__init__(path, self._bindings.total, skip, self._bindings.fixed_batch)
+        path = Path(choice.path)
+        is_text = path.suffix.lower() == TEXT_SUFFIX
+        arrays = open_text(path, choice.tokenizer, inputs) if is_text else open_arrays(path)
+        self._bindings = bind_arrays(arrays, inputs, preprocessing, path.name)
         self._preprocessing = preprocessing or Preprocessing()
-        self.has_labels = self._bindings.labels is not None
+        self._labels = self._read_labels()
+        super().__init__(path, self._bindings.total, self._labels, choice, self._bindings.fixed_batch)
         self.is_tokens = any(entry.is_tokens for entry in self._bindings.entries)
         for entry in self._bindings.entries:
             if entry.is_image:
@@ -58,33 +64,69 @@ class ArrayDataset(Dataset):
         ending = ", with labels" if self.has_labels else ""
         return f"{self.path.name}: {self.samples:,} {noun} of {', '.join(parts)}{ending}"
 
+    @property
+    @override
+    def image_preprocessing(self) -> Preprocessing | None:
+        """Of uint8 images that are the model's only input."""
+        entries = self._bindings.entries
+        return self._preprocessing if len(entries) == 1 and entries[0].is_image else None
+
+    @override
+    def first_image(self) -> tuple[bytes, str]:
+        """The first image as a PNG file, which loses nothing."""
+        array = self._bindings.entries[0].array
+        image = _as_channels_last(array.take(np.asarray(self.rows[:1])), array)[0]
+        stream = io.BytesIO()
+        plain = image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
+        Image.fromarray(np.ascontiguousarray(plain)).save(stream, "PNG")
+        return stream.getvalue(), ".png"
+
     @override
     def ensure_finite(self) -> None:
         """Read all samples and raise `DataError` if a value is NaN or infinite."""
         for entry in self._bindings.entries:
             if entry.array.dtype.kind == "f":
-                _ensure_array_finite(entry, self._skip)
+                _ensure_array_finite(entry, self.rows)
 
     @override
-    def _stream(self, start: int, stop: int, size: int) -> Iterator[Batch]:
-        streams = [self._values(entry, start, stop, size) for entry in self._bindings.entries]
+    def sample(self, position: int) -> Sample:
+        row = np.asarray(self.rows[position : position + 1])
+        number = int(row[0])
+        label = int(self._labels[number]) if self._labels is not None else None
+        image = next((entry for entry in self._bindings.entries if entry.is_image), None)
+        picture = None
+        if image is not None:
+            values = _as_channels_last(image.array.take(row), image.array)[0]
+            picture = values[..., np.newaxis] if values.ndim == 2 else values
+        return Sample(f"{self.path.name} [{number}]", label, picture)
+
+    @override
+    def content_digests(self) -> list[bytes]:
+        digests = [hashlib.sha256() for _ in range(self.total)]
+        for entry in self._bindings.entries:
+            if entry.role is not Role.CONSTANT:
+                for number, row in enumerate(_single_rows(entry.array, self.total)):
+                    digests[number].update(f"{row.dtype}{row.shape}".encode() + row.tobytes())
+        return [digest.digest() for digest in digests]
+
+    @override
+    def _stream(self, rows: Rows, size: int) -> Iterator[Batch]:
+        streams = [self._values(entry, rows, size) for entry in self._bindings.entries]
         names = [entry.spec.name for entry in self._bindings.entries]
-        for offset in range(start, stop, size):
-            end = min(offset + size, stop)
+        for offset in range(0, len(rows), size):
+            chosen = np.asarray(rows[offset : offset + size])
             values = [next(stream) for stream in streams]
             inputs = {name: value for name, (value, _) in zip(names, values, strict=True)}
             targets = next((target for _, target in values if target is not None), None)
-            labels = self._labels[offset:end] if self._labels is not None else None
-            yield Batch(inputs, labels, targets, end - offset)
+            labels = self._labels[chosen] if self._labels is not None else None
+            yield Batch(inputs, labels, targets, len(chosen))
 
-    def _values(
-        self, entry: Binding, start: int, stop: int, size: int
-    ) -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
+    def _values(self, entry: Binding, rows: Rows, size: int) -> Iterator[tuple[NDArray[Any], NDArray[Any] | None]]:
         """What one input gets in each batch, and the next-token targets that come with tokens."""
         dtype = np.dtype(entry.spec.dtype)
         if entry.role is Role.CONSTANT:
-            yield from repeat((_convert(entry.array.whole(), entry, self._skip), None))
-        for chunk in entry.array.chunks(start, stop, size):
+            yield from repeat((_convert(entry.array.whole(), entry, rows), None))
+        for chunk in _chunks(entry.array, rows, size):
             if entry.is_image:
                 yield (
                     self._preprocessing.normalize(
@@ -94,28 +136,40 @@ class ArrayDataset(Dataset):
                     None,
                 )
             elif entry.is_tokens:
-                yield _convert(chunk[:, :-1], entry, self._skip), chunk[:, 1:].astype(np.int64)
+                yield _convert(chunk[:, :-1], entry, rows), chunk[:, 1:].astype(np.int64)
             else:
-                yield _convert(chunk[0] if entry.role is Role.CALLS else chunk, entry, self._skip), None
+                yield _convert(chunk[0] if entry.role is Role.CALLS else chunk, entry, rows), None
 
-    @cached_property
-    def _labels(self) -> NDArray[np.int64] | None:
+    def _read_labels(self) -> NDArray[np.int64] | None:
         labels = self._bindings.labels
         if labels is None:
             return None
         return labels.whole().reshape(-1).astype(np.int64) + self._preprocessing.label_offset
 
     @override
-    def _compute_digest(self) -> str:
-        digest = hashlib.sha256()
+    def _add_contents(self, digest: hashlib._Hash) -> None:
         with self.path.open("rb") as stream:
             while piece := stream.read(1 << 20):
                 digest.update(piece)
         digest.update(self._preprocessing.to_json().encode())
-        return digest.hexdigest()
 
 
-def _convert(values: NDArray[Any], entry: Binding, skip: int) -> NDArray[Any]:
+def _chunks(array: StoredArray, rows: Rows, size: int) -> Iterator[NDArray[Any]]:
+    """These rows, `size` at a time: streamed where they follow each other, picked otherwise."""
+    if isinstance(rows, range):
+        yield from array.chunks(rows.start, rows.stop, size)
+        return
+    for offset in range(0, len(rows), size):
+        yield array.take(rows[offset : offset + size])
+
+
+def _single_rows(array: StoredArray, total: int) -> Iterator[NDArray[Any]]:
+    row_bytes = max(1, int(np.prod(array.shape[1:])) * array.dtype.itemsize)
+    for chunk in array.chunks(0, total, max(1, _SCAN_BYTES // row_bytes)):
+        yield from chunk
+
+
+def _convert(values: NDArray[Any], entry: Binding, rows: Rows) -> NDArray[Any]:
     """Cast to the input's dtype; refuse what that would change beyond rounding."""
     dtype = np.dtype(entry.spec.dtype)
     if dtype.kind in "iu" and values.dtype != dtype and values.size:
@@ -128,21 +182,21 @@ def _convert(values: NDArray[Any], entry: Binding, skip: int) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         converted = np.ascontiguousarray(values, dtype) if values.ndim else np.asarray(values, dtype)
     if dtype.kind == "f" and not np.isfinite(converted).all():
-        _ensure_array_finite(entry, 0 if entry.role is Role.CONSTANT else skip)
+        _ensure_array_finite(entry, rows)
     return converted
 
 
-def _ensure_array_finite(entry: Binding, skip: int) -> None:
-    """Scan a whole array, as cast to the input's dtype, and say how many values are bad and where the first is."""
+def _ensure_array_finite(entry: Binding, rows: Rows) -> None:
+    """Scan these rows, as cast to the input's dtype, and say how many values are bad and where the first is."""
     array, dtype = entry.array, np.dtype(entry.spec.dtype)
     if dtype.kind != "f":
         return
     if entry.role is Role.CONSTANT:
-        chunks, rows, skip = iter([array.whole()[np.newaxis]]), 1, 0
+        chunks, size, rows = iter([array.whole()[np.newaxis]]), 1, range(1)
     else:
         row_bytes = max(1, int(np.prod(array.shape[1:])) * array.dtype.itemsize)
-        rows = max(1, _SCAN_BYTES // row_bytes)
-        chunks = array.chunks(skip, array.shape[0], rows)
+        size = max(1, _SCAN_BYTES // row_bytes)
+        chunks = _chunks(array, rows, size)
     count, first = 0, None
     for index, chunk in enumerate(chunks):
         with np.errstate(over="ignore"):
@@ -150,7 +204,7 @@ def _ensure_array_finite(entry: Binding, skip: int) -> None:
         per_sample = bad.reshape(len(chunk), -1).sum(axis=1)
         count += int(per_sample.sum())
         if first is None and count:
-            first = skip + index * rows + int(np.argmax(per_sample > 0))
+            first = int(rows[index * size + int(np.argmax(per_sample > 0))])
     if count:
         noun = "value" if count == 1 else "values"
         raise DataError(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import abc
+import os
+import tempfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +22,7 @@ from typing_extensions import override
 
 from engine.errors import DataError
 
+_COPY_BYTES = 1 << 20
 _DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
@@ -54,6 +59,14 @@ class StoredArray(abc.ABC):
             DataError: the file is damaged.
         """
 
+    @abc.abstractmethod
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """These rows along axis 0, in this order.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+
     def whole(self) -> NDArray[Any]:
         """The whole array, in memory."""
         return next(self.chunks(0, self.shape[0], max(1, self.shape[0])))
@@ -70,6 +83,10 @@ class HeldArray(StoredArray):
     def chunks(self, start: int, stop: int, size: int) -> Iterator[NDArray[Any]]:
         for offset in range(start, stop, size):
             yield self._values[offset : min(offset + size, stop)]
+
+    @override
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        return self._values[rows]
 
     @override
     def whole(self) -> NDArray[Any]:
@@ -98,12 +115,20 @@ class MappedArray(StoredArray):
             yield np.array(self._map()[offset : min(offset + size, stop)])
 
     @override
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        return self._map()[rows]
+
+    @override
     def whole(self) -> NDArray[Any]:
         return self._map()
 
 
 class ZippedArray(StoredArray):
-    """A member of a `.npz` file, decompressed as it is streamed; column-major ones are read whole."""
+    """A member of a `.npz` file, decompressed as it is streamed; column-major ones are read whole.
+
+    Rows in another order than the file's are read from a decompressed copy: a temporary file without a name,
+    which goes with this object.
+    """
 
     def __init__(self, path: Path, member: str, header: _Header) -> None:
         super().__init__(path.name, member.removesuffix(".npy"), header.shape, header.dtype)
@@ -128,6 +153,34 @@ class ZippedArray(StoredArray):
                     yield np.frombuffer(content, self.dtype).reshape(rows, *row_shape)
         except _DAMAGED as error:
             raise self._damaged(error) from error
+
+    @override
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        if self._is_fortran or not self.shape:
+            return self.whole()[rows]
+        row_shape = self.shape[1:]
+        row_bytes = prod(row_shape) * self.dtype.itemsize
+        found = [os.pread(self._copy.fileno(), row_bytes, int(row) * row_bytes) for row in rows]
+        return np.frombuffer(b"".join(found), self.dtype).reshape(len(rows), *row_shape)
+
+    @cached_property
+    def _copy(self) -> IO[bytes]:
+        """All rows, decompressed."""
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  it is open as long as this object is used
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(self._member) as stream:
+                _read_header(stream)
+                left = prod(self.shape) * self.dtype.itemsize
+                while left:
+                    content = _read_exactly(stream, min(left, _COPY_BYTES))
+                    copy.write(content)
+                    left -= len(content)
+        except _DAMAGED as error:
+            copy.close()
+            raise self._damaged(error) from error
+        copy.flush()
+        weakref.finalize(self, copy.close)
+        return copy
 
     @override
     def whole(self) -> NDArray[Any]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import abc
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.preprocessing import Preprocessing
+from engine.data.splitting import Rows, select_samples
 from engine.errors import DataError
+from engine.jobs.requests import DataChoice
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +40,21 @@ class Batch:
         return self.size
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One sample before preprocessing.
+
+    Attributes:
+        name: what to call it: a file name, or the file and the row.
+        label: its class number with `label_offset`, or None.
+        picture: uint8 [height, width, 1 | 3 | 4] before preprocessing, or None where it is no image.
+    """
+
+    name: str
+    label: int | None
+    picture: NDArray[np.uint8] | None
+
+
 class Dataset(abc.ABC):
     """Samples that fit one model's inputs, read as they are needed.
 
@@ -42,24 +63,27 @@ class Dataset(abc.ABC):
 
     Attributes:
         path: the file or folder.
-        samples: what `batches` yields without a limit: skipped samples excluded, and a rest that
-            does not fill the model's fixed batch.
+        total: samples in the file or folder.
+        rows: the numbers of the samples that are used, in the order of `batches`.
+        samples: what `batches` yields without a limit: those of `rows`, without a rest that does not
+            fill the model's fixed batch.
         has_labels: every sample has a class number.
         is_tokens: samples are token sequences with next-token targets.
         fixed_batch: the only batch size that the model takes with this data; None if free.
     """
 
-    def __init__(self, path: Path, total: int, skip: int, fixed_batch: int | None) -> None:
-        """Check that samples are left of `total` after `skip`.
+    def __init__(
+        self, path: Path, total: int, labels: NDArray[np.int64] | None, choice: DataChoice, fixed_batch: int | None
+    ) -> None:
+        """Select samples, of which `labels` has the class numbers if there are any.
 
         Raises:
-            DataError: none are.
+            DataError: none are left.
         """
         if total < 1:
             raise DataError(f"{path.name} has no samples. Choose a file or folder with at least one.")
-        if skip < 0 or skip >= total:
-            raise DataError(f"{path.name} has {total:,} samples and {skip:,} of them are to be skipped. Skip fewer.")
-        left = total - skip
+        rows = select_samples(total, labels, choice, path.name)
+        left = len(rows)
         usable = left - left % (fixed_batch or 1)
         if usable < 1:
             raise DataError(
@@ -67,11 +91,13 @@ class Dataset(abc.ABC):
                 "Give more samples."
             )
         self.path = path
+        self.total = total
+        self.rows: Rows = rows
         self.samples = usable
         self.fixed_batch = fixed_batch
-        self.has_labels = False
+        self.has_labels = labels is not None
         self.is_tokens = False
-        self._skip = skip
+        self._choice = choice
 
     @property
     @abc.abstractmethod
@@ -80,8 +106,13 @@ class Dataset(abc.ABC):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of contents and preprocessing, hex; reads everything once. `skip` is no part of it."""
-        return self._compute_digest()
+        """SHA-256 of contents, preprocessing and order, hex; reads everything once. `skip` is no part of it."""
+        digest = hashlib.sha256()
+        self._add_contents(digest)
+        choice = self._choice
+        if choice.seed is not None or choice.excluded:
+            digest.update(json.dumps([choice.seed, sorted(choice.excluded)]).encode())
+        return digest.hexdigest()
 
     def batch_size_for(self, preferred: int) -> int:
         """The batch size to ask for: `preferred`, or what the model's shapes dictate."""
@@ -100,15 +131,40 @@ class Dataset(abc.ABC):
         count = self.samples if limit is None else max(0, min(limit, self.samples))
         if self.fixed_batch and limit != 0:
             count = max(size, count - count % size)
-        return self._stream(self._skip, self._skip + count, size)
+        return self._stream(self.rows[:count], size)
+
+    def one(self, position: int) -> Batch:
+        """The sample at this place of `rows` as the model gets it, whatever its batch."""
+        return next(self._stream(self.rows[position : position + 1], 1))
+
+    @property
+    def image_preprocessing(self) -> Preprocessing | None:
+        """How an image becomes the model's only input; None where samples are something else."""
+        return None
+
+    def first_image(self) -> tuple[bytes, str]:
+        """The first sample as it is before preprocessing: content and suffix of an image file.
+
+        Only for data with `image_preprocessing`.
+        """
+        raise NotImplementedError
 
     def ensure_finite(self) -> None:
         """Read all samples and raise `DataError` if a value is NaN or infinite."""
         return
 
     @abc.abstractmethod
-    def _stream(self, start: int, stop: int, size: int) -> Iterator[Batch]:
-        """Batches of `size` samples; `start` and `stop` count from the first sample of the file."""
+    def sample(self, position: int) -> Sample:
+        """The sample at this place of `rows` before preprocessing."""
 
     @abc.abstractmethod
-    def _compute_digest(self) -> str: ...
+    def content_digests(self) -> list[bytes]:
+        """What tells every sample of the file or folder from others, by its content, in the file's own order."""
+
+    @abc.abstractmethod
+    def _stream(self, rows: Rows, size: int) -> Iterator[Batch]:
+        """Batches of `size` of these samples."""
+
+    @abc.abstractmethod
+    def _add_contents(self, digest: hashlib._Hash) -> None:
+        """Feed contents and preprocessing."""

@@ -6,7 +6,8 @@ With r the rank that the model declares for an input:
 2. Rank r + 1: every entry along axis 0 is the whole input of one call (`CALLS`), so batches hold one.
 3. Rank r − 1: one sample whose batch axis is missing; the axis is added.
 4. Any other first dimension, where several inputs are given: the same value in every call (`CONSTANT`).
-5. uint8 images with preprocessing: one row per image, whatever the layout (`ROWS`, `is_image`).
+5. A rank-1 stream of integers, longer than one call, for a rank-2 integer input: windows of tokens.
+6. uint8 images with preprocessing: one row per image, whatever the layout (`ROWS`, `is_image`).
 
 What two rules could claim is refused.
 """
@@ -28,6 +29,8 @@ from engine.summary import TensorSpec
 LABEL_NAMES = ("y", "labels", "label")
 DEFAULT_NAMES = ("x", "input", "images")
 TOKENS_NAME = "tokens"
+DEFAULT_SEQUENCE = 256
+"""Tokens per window where the model leaves the length free."""
 _NUMERIC_KINDS = ("b", "i", "u", "f")
 
 
@@ -161,6 +164,8 @@ def _classify(spec: TensorSpec, array: StoredArray, preprocessing: Preprocessing
     _ensure_kind(spec, array)
     if array.name == TOKENS_NAME != spec.name and is_only and rank == 2 and array_rank == 2:
         return _classify_tokens(spec, array)
+    if is_only and rank == 2 and array_rank == 1 and _is_integer(spec) and _is_stream(spec, array):
+        return _classify_tokens(spec, _cut_stream(array, spec))
     is_chosen = preprocessing is not None and preprocessing.input in (None, spec.name)
     if is_chosen and array.dtype == np.uint8 and array_rank in (3, 4) and rank == 4:
         return Binding(spec, array, Role.ROWS, is_image=True)
@@ -190,6 +195,19 @@ def _classify_tokens(spec: TensorSpec, array: StoredArray) -> Binding:
     if array.dtype.kind not in "iu" or array.shape[1] < 2:
         raise DataError(f"{array} must hold integer token ids of shape [N, T + 1] with T of at least 1. Save it so.")
     return Binding(spec, array, Role.ROWS, is_tokens=True)
+
+
+def _is_stream(spec: TensorSpec, array: StoredArray) -> bool:
+    """Whether integers without a batch axis are more than one call takes."""
+    length = spec.shape[1] if isinstance(spec.shape[1], int) else DEFAULT_SEQUENCE
+    return array.dtype.kind in "iu" and array.shape[0] > length
+
+
+def _cut_stream(array: StoredArray, spec: TensorSpec) -> HeldArray:
+    """A stream of token ids [tokens] as windows [windows, sequence + 1] that share no token; a rest is left out."""
+    width = (spec.shape[1] if isinstance(spec.shape[1], int) else DEFAULT_SEQUENCE) + 1
+    count = array.shape[0] // width
+    return HeldArray(array.source, array.name, array.whole()[: count * width].reshape(count, width))
 
 
 def _ensure_kind(spec: TensorSpec, array: StoredArray) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.data.array_dataset import ArrayDataset
+from engine.data.array_dataset import TEXT_SUFFIX, ArrayDataset
 from engine.data.batches import Batch, Dataset
 from engine.data.image_dataset import ImageDataset
-from engine.data.preprocessing import Preprocessing, load_preprocessing
+from engine.data.preprocessing import Preprocessing, load_preprocessing, parse_preprocessing
 from engine.errors import DataError
 from engine.jobs.requests import DataChoice, DataSummary
 from engine.summary import TensorSpec
@@ -28,15 +28,21 @@ def open_dataset(choice: DataChoice, inputs: tuple[TensorSpec, ...]) -> Dataset:
     path = Path(choice.path)
     if not path.exists():
         raise DataError(f"{path} does not exist. Choose another data file or folder.")
-    preprocessing = load_preprocessing(Path(choice.preprocess)) if choice.preprocess else None
+    preprocessing = None
+    if choice.preprocessing:
+        preprocessing = parse_preprocessing(choice.preprocessing, "The preprocessing")
+    elif choice.preprocess:
+        preprocessing = load_preprocessing(Path(choice.preprocess))
     if path.is_dir():
         preprocessing = preprocessing or _load_from_folder(path)
         _ensure_input_exists(preprocessing, inputs)
-        return ImageDataset(path, inputs, preprocessing, choice.skip)
-    if path.suffix.lower() not in (".npz", ".npy"):
-        raise DataError(f"{path.name} is no data file that Bitsmith reads. Choose a .npz, a .npy or an image folder.")
+        return ImageDataset(choice, inputs, preprocessing)
+    if path.suffix.lower() not in (".npz", ".npy", TEXT_SUFFIX):
+        raise DataError(
+            f"{path.name} is no data file that Bitsmith reads. Choose a .npz, a .npy, a .txt or an image folder."
+        )
     _ensure_input_exists(preprocessing, inputs)
-    return ArrayDataset(path, inputs, preprocessing, choice.skip)
+    return ArrayDataset(choice, inputs, preprocessing)
 
 
 def describe_dataset(dataset: Dataset) -> DataSummary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -16,9 +16,12 @@ from PIL import Image, UnidentifiedImageError
 from typing_extensions import override
 
 from engine.data.array_dataset import ensure_image_fits
-from engine.data.batches import Batch, Dataset
+from engine.data.batches import Batch, Dataset, Sample
+from engine.data.labels import find_label_table, read_label_table
 from engine.data.preprocessing import Preprocessing
+from engine.data.splitting import Rows
 from engine.errors import DataError
+from engine.jobs.requests import DataChoice
 from engine.summary import TensorSpec
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
@@ -37,19 +40,21 @@ class ListedImage:
 class ImageDataset(Dataset):
     """Images that are decoded batch by batch."""
 
-    def __init__(self, path: Path, inputs: tuple[TensorSpec, ...], preprocessing: Preprocessing, skip: int) -> None:
+    def __init__(self, choice: DataChoice, inputs: tuple[TensorSpec, ...], preprocessing: Preprocessing) -> None:
         """List the folder and decode the first image.
 
         Raises:
             DataError: no images, several inputs, or a first image that does not fit the model.
         """
+        path = Path(choice.path)
         self._spec = _choose_input(path, inputs, preprocessing)
-        self._images = list_images(path)
-        fixed = self._spec.shape[0]
-        super().__init__(path, len(self._images), skip, fixed if isinstance(fixed, int) else None)
+        self._images = list_images(path, Path(choice.label_file) if choice.label_file else None)
         self._preprocessing = preprocessing
-        self.has_labels = self._images[0].label is not None
-        self._decode(self._images[skip])
+        fixed = self._spec.shape[0]
+        numbers = [image.label for image in self._images if image.label is not None]
+        labels = np.asarray(numbers, np.int64) if numbers else None
+        super().__init__(path, len(self._images), labels, choice, fixed if isinstance(fixed, int) else None)
+        self._decode(self._images[self.rows[0]])
 
     @property
     @override
@@ -60,11 +65,35 @@ class ImageDataset(Dataset):
         noun = "image" if self.samples == 1 else "images"
         return f"{self.path.name}: {self.samples:,} {noun}{ending}"
 
+    @property
     @override
-    def _stream(self, start: int, stop: int, size: int) -> Iterator[Batch]:
+    def image_preprocessing(self) -> Preprocessing:
+        """Of all images of the folder."""
+        return self._preprocessing
+
+    @override
+    def first_image(self) -> tuple[bytes, str]:
+        """The first file as it is."""
+        path = self._images[self.rows[0]].path
+        return path.read_bytes(), path.suffix.lower()
+
+    @override
+    def sample(self, position: int) -> Sample:
+        listed = self._images[self.rows[position]]
+        label = None if listed.label is None else listed.label + self._preprocessing.label_offset
+        with _open_image(listed.path) as image:
+            picture = np.asarray(image.convert("RGB"))
+        return Sample(_relative(listed.path, self.path), label, picture)
+
+    @override
+    def content_digests(self) -> list[bytes]:
+        return [hashlib.sha256(image.path.read_bytes()).digest() for image in self._images]
+
+    @override
+    def _stream(self, rows: Rows, size: int) -> Iterator[Batch]:
         dtype = np.dtype(self._spec.dtype)
-        for offset in range(start, stop, size):
-            chosen = self._images[offset : min(offset + size, stop)]
+        for offset in range(0, len(rows), size):
+            chosen = [self._images[row] for row in rows[offset : offset + size]]
             pixels = [self._decode(image) for image in chosen]
             for image, values in zip(chosen, pixels, strict=True):
                 if values.shape != pixels[0].shape:
@@ -77,40 +106,52 @@ class ImageDataset(Dataset):
             yield Batch(inputs, np.asarray(labels, np.int64) if self.has_labels else None, None, len(chosen))
 
     def _decode(self, listed: ListedImage) -> NDArray[np.uint8]:
-        try:
-            with Image.open(listed.path) as image:
-                image.load()
-                pixels = self._preprocessing.prepare(image, listed.path.name)
-        except _UNREADABLE as error:
-            raise DataError(f"{listed.path} cannot be decoded ({error}). Repair or remove it.") from error
+        with _open_image(listed.path) as image:
+            pixels = self._preprocessing.prepare(image, listed.path.name)
         ensure_image_fits(pixels.shape, self._spec, self._preprocessing, listed.path.name)
         return pixels
 
     @override
-    def _compute_digest(self) -> str:
-        digest = hashlib.sha256()
+    def _add_contents(self, digest: hashlib._Hash) -> None:
         for image in self._images:
-            name = image.path.relative_to(self.path) if image.path.is_relative_to(self.path) else image.path
             content = image.path.read_bytes()
-            digest.update(f"{name.as_posix()}\0{len(content)}\0{image.label}\0".encode())
+            digest.update(f"{_relative(image.path, self.path)}\0{len(content)}\0{image.label}\0".encode())
             digest.update(content)
         digest.update(self._preprocessing.to_json().encode())
-        return digest.hexdigest()
 
 
-def list_images(folder: Path) -> list[ListedImage]:
+@contextlib.contextmanager
+def _open_image(path: Path) -> Iterator[Image.Image]:
+    """A decoded image.
+
+    Raises:
+        DataError: it cannot be decoded.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            yield image
+    except _UNREADABLE as error:
+        raise DataError(f"{path} cannot be decoded ({error}). Repair or remove it.") from error
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def list_images(folder: Path, label_file: Path | None = None) -> list[ListedImage]:
     """The images of a folder in the order in which they are used.
 
-    With a `labels.csv` that is its order. With class sub-folders (class numbers follow their sorted
-    names) one image of each class comes in turn, so that the first samples cover all classes.
+    With a table of labels (`engine.data.labels`) that is its order. With class sub-folders (class numbers
+    follow their sorted names) one image of each class comes in turn, so that the first samples cover all classes.
     Without either, file names are sorted and there are no labels.
 
     Raises:
         DataError: no images, or labels that make no sense.
     """
-    table = folder / LABELS_FILE
-    if table.is_file():
-        return _list_from_table(table)
+    table = label_file or find_label_table(folder)
+    if table is not None:
+        return [ListedImage(path, label) for path, label in read_label_table(table, folder)]
     loose = [ListedImage(path, None) for path in sorted(folder.iterdir()) if _is_image(path)]
     classes = [paths for child in sorted(folder.iterdir()) if child.is_dir() and (paths := _images_below(child))]
     if loose and classes:
@@ -124,31 +165,6 @@ def list_images(folder: Path) -> list[ListedImage]:
         return loose
     labelled = [[ListedImage(path, label) for path in paths] for label, paths in enumerate(classes)]
     return [image for turn in zip_longest(*labelled) for image in turn if image is not None]
-
-
-def _list_from_table(table: Path) -> list[ListedImage]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            if not {"file", "label"} <= set(reader.fieldnames or ()):
-                raise DataError(f"{table} must have the columns file,label. Its first line names others; correct it.")
-            listed = [_read_row(table, row, reader.line_num) for row in reader]
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"Cannot read {table} ({error}). Save it as UTF-8 text with the columns file,label.") from error
-    if not listed:
-        raise DataError(f"{table} lists no images. Add a line per image.")
-    return listed
-
-
-def _read_row(table: Path, row: dict[str, str | None], line: int) -> ListedImage:
-    try:
-        label = int(row["label"] or "")
-    except ValueError as error:
-        raise DataError(f"Line {line} of {table} has the label '{row['label']}'. Give a class number.") from error
-    path = table.parent / (row["file"] or "")
-    if not path.is_file():
-        raise DataError(f"Line {line} of {table} names '{row['file']}', which is not there. Correct the line.")
-    return ListedImage(path, label)
 
 
 def _is_image(path: Path) -> bool:

@@ -16,6 +16,9 @@ from engine.errors import DataError
 
 COLORS = ("RGB", "BGR", "L")
 LAYOUTS = ("NCHW", "NHWC")
+NOTE_KEYS = ("title", "description")
+"""What a file may say for people; of no effect."""
+LETTERBOX_GREY = 114
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class Preprocessing:
 
     Attributes:
         resize_short: length of the shorter side after a bilinear, antialiased resize, in pixels.
+        resize: height and width after such a resize that ignores the aspect ratio.
+        letterbox: height and width that the image is fitted into with its aspect ratio, centred, with a grey
+            border of `LETTERBOX_GREY`, as YOLO networks want it. At most one of the three is given.
         crop: height and width of the center crop that follows.
         color: channel order that the model expects; "L" is one grey channel.
         layout: axis order that the model expects.
@@ -34,6 +40,8 @@ class Preprocessing:
     """
 
     resize_short: int | None = None
+    resize: tuple[int, int] | None = None
+    letterbox: tuple[int, int] | None = None
     crop: tuple[int, int] | None = None
     color: str = "RGB"
     layout: str = "NCHW"
@@ -54,6 +62,10 @@ class Preprocessing:
         return replace(self, label_offset=0, input=None) != Preprocessing()
 
     @property
+    def _changes_size(self) -> bool:
+        return any(value is not None for value in (self.resize_short, self.resize, self.letterbox, self.crop))
+
+    @property
     def changes_values(self) -> bool:
         """Whether scale, mean or std do anything; images for integer inputs must do without."""
         return self.scale != 1.0 or any(self.mean) or any(value != 1.0 for value in self.std)
@@ -67,12 +79,7 @@ class Preprocessing:
         if image.mode.startswith(("I", "F")):
             raise DataError(f"{name} has more than 8 bits per channel (mode {image.mode}). Convert it to 8 bits.")
         image = image.convert("L" if self.color == "L" else "RGB")
-        if self.resize_short is not None and min(image.size) != self.resize_short:
-            short, long = min(image.size), max(image.size)
-            length = max(1, int(self.resize_short * long / short))
-            is_wide = image.width >= image.height
-            size = (length, self.resize_short) if is_wide else (self.resize_short, length)
-            image = image.resize(size, Image.Resampling.BILINEAR)
+        image = self._resize(image)
         if self.crop is not None:
             image = _center_crop(image, self.crop, name)
         pixels = np.asarray(image)
@@ -80,11 +87,24 @@ class Preprocessing:
             return pixels[:, :, np.newaxis]
         return pixels[:, :, ::-1] if self.color == "BGR" else pixels
 
+    def _resize(self, image: Image.Image) -> Image.Image:
+        if self.letterbox is not None:
+            return _letterbox(image, self.letterbox)
+        if self.resize is not None:
+            return image.resize(self.resize[::-1], Image.Resampling.BILINEAR)
+        if self.resize_short is None or min(image.size) == self.resize_short:
+            return image
+        short, long = min(image.size), max(image.size)
+        length = max(1, int(self.resize_short * long / short))
+        is_wide = image.width >= image.height
+        size = (length, self.resize_short) if is_wide else (self.resize_short, length)
+        return image.resize(size, Image.Resampling.BILINEAR)
+
     def prepare_array(self, images: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
         """`prepare` for a stack of images, uint8 [B, height, width] or [B, height, width, 1 | 3 | 4] in RGB order."""
         pixels = images[..., np.newaxis] if images.ndim == 3 else images
         channels = pixels.shape[-1]
-        if self.resize_short is None and self.crop is None and channels == self.channels:
+        if not self._changes_size and channels == self.channels:
             return pixels[..., ::-1] if self.color == "BGR" else pixels
         plain = pixels[..., 0] if channels == 1 else pixels
         return np.stack([self.prepare(Image.fromarray(np.ascontiguousarray(image)), name) for image in plain])
@@ -115,31 +135,64 @@ def load_preprocessing(path: Path) -> Preprocessing:
         DataError: it is missing, no JSON object, or has unknown keys or impossible values.
     """
     try:
-        values = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror}. Choose another preprocessing file.") from error
     except ValueError as error:
-        raise DataError(f"{path.name} is no valid JSON ({error}). Correct it.") from error
+        raise DataError(f"{path.name} is no UTF-8 text ({error}). Choose another preprocessing file.") from error
+    return parse_preprocessing(text, path.name)
+
+
+def parse_preprocessing(text: str, source: str) -> Preprocessing:
+    """The same from its text; `source` names it in messages.
+
+    Raises:
+        DataError: it is no JSON object, or has unknown keys or impossible values.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{source} is no valid JSON ({error}). Correct it.") from error
     if not isinstance(values, dict):
-        raise DataError(f"{path.name} must hold one JSON object with keys such as {', '.join(_READERS)}.")
-    unknown = [key for key in values if key not in _READERS]
+        raise DataError(f"{source} must hold one JSON object with keys such as {', '.join(_READERS)}.")
+    unknown = [key for key in values if key not in _READERS and key not in NOTE_KEYS]
     if unknown:
-        raise DataError(f"{path.name} has the unknown key '{unknown[0]}'. Known keys are {', '.join(_READERS)}.")
+        raise DataError(f"{source} has the unknown key '{unknown[0]}'. Known keys are {', '.join(_READERS)}.")
     arguments: dict[str, Any] = {}
     for key, value in values.items():
+        if key in NOTE_KEYS:
+            continue
         read, expected = _READERS[key]
         try:
             arguments[key] = read(value)
         except (TypeError, ValueError) as error:
-            raise DataError(f"'{key}' in {path.name} must be {expected}, not {json.dumps(value)}.") from error
+            raise DataError(f"'{key}' in {source} must be {expected}, not {json.dumps(value)}.") from error
     preprocessing = Preprocessing(**arguments)
+    sizes = [key for key in ("resize_short", "resize", "letterbox") if getattr(preprocessing, key) is not None]
+    if len(sizes) > 1:
+        raise DataError(f"{source} has both '{sizes[0]}' and '{sizes[1]}'. Give one of them.")
     for key, entries in (("mean", preprocessing.mean), ("std", preprocessing.std)):
         if len(entries) not in (1, preprocessing.channels):
             raise DataError(
-                f"'{key}' in {path.name} has {len(entries)} entries. Give 1 or {preprocessing.channels}, "
+                f"'{key}' in {source} has {len(entries)} entries. Give 1 or {preprocessing.channels}, "
                 f"as color {preprocessing.color} has."
             )
     return preprocessing
+
+
+def format_preprocessing(preprocessing: Preprocessing) -> str:
+    """The text of a preprocessing file, without what is not used."""
+    values = {field.name: getattr(preprocessing, field.name) for field in fields(preprocessing)}
+    return json.dumps({key: value for key, value in values.items() if value is not None}, indent=2) + "\n"
+
+
+def _letterbox(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    height, width = size
+    scale = min(height / image.height, width / image.width)
+    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    canvas = Image.new(image.mode, (width, height), (LETTERBOX_GREY,) * len(image.getbands()))
+    canvas.paste(image.resize(inner, Image.Resampling.BILINEAR), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas
 
 
 def _center_crop(image: Image.Image, crop: tuple[int, int], name: str) -> Image.Image:
@@ -212,6 +265,8 @@ def _optional(read: Callable[[object], Any]) -> Callable[[object], Any]:
 
 _READERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "resize_short": (_optional(_read_positive), "a number of pixels"),
+    "resize": (_optional(_read_size), "[height, width] in pixels"),
+    "letterbox": (_optional(_read_size), "[height, width] in pixels"),
     "crop": (_optional(_read_size), "[height, width] in pixels"),
     "color": (_read_one_of(COLORS), "one of " + ", ".join(COLORS)),
     "layout": (_read_one_of(LAYOUTS), "one of " + ", ".join(LAYOUTS)),

@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QMenu, QPushButton, QWidget
+from typing_extensions import override
 
 from gui.naming import named
 
 
+def dropped_path(event: QDropEvent) -> str:
+    """The first file or folder that is dragged; "" if there is none."""
+    return next((url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()), "")
+
+
 class PathEdit(QWidget):
-    """The line and its buttons.
+    """The line and its buttons; a file or folder can be dropped on it.
 
     Signals:
         changed(str): the text is another one.
@@ -28,9 +35,11 @@ class PathEdit(QWidget):
         self._row.setContentsMargins(0, 0, 0, 0)
         self.line = named(QLineEdit(), name)
         self.line.setAccessibleName(title)
-        self.line.setMinimumWidth(300)
+        self.line.setMinimumWidth(200)
         self.line.textChanged.connect(self.changed)
         self._row.addWidget(self.line, 1)
+        self.line.setAcceptDrops(False)  # it would insert the address as text
+        self.setAcceptDrops(True)
         self.setFocusProxy(self.line)
 
     @property
@@ -54,6 +63,21 @@ class PathEdit(QWidget):
         """Offer to browse for a file to write."""
         self._add_button(self.tr("Browse…"), "browse", QFileDialog.FileMode.AnyFile)
 
+    def add_recent_button(self, paths: list[str]) -> None:
+        """Offer what was used lately; nothing is added if that is nothing."""
+        if not paths:
+            return
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        for path in paths:
+            action = menu.addAction(Path(path).name.replace("&", "&&"))
+            action.setToolTip(path)
+            action.triggered.connect(lambda _checked=False, path=path: self.set_path(path))
+        button = named(QPushButton(self.tr("Recent"), autoDefault=False), f"{self._name}_recent")
+        button.setToolTip(self.tr("Data that were used lately"))
+        button.setMenu(menu)
+        self._row.addWidget(button)
+
     def _add_button(self, text: str, suffix: str, mode: QFileDialog.FileMode) -> None:
         button = named(QPushButton(text, autoDefault=False), f"{self._name}_{suffix}")
         button.setToolTip(self._title)
@@ -70,3 +94,13 @@ class PathEdit(QWidget):
         dialog.fileSelected.connect(self.set_path)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
+
+    @override
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_path(event):
+            event.acceptProposedAction()
+
+    @override
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.acceptProposedAction()
+        self.set_path(dropped_path(event))

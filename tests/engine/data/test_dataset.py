@@ -150,8 +150,8 @@ def test_that_grey_images_get_their_channel(tmp_path: Path) -> None:
 
 
 def test_that_unknown_keys_are_named_with_the_known_ones(tmp_path: Path) -> None:
-    choice = DataChoice(save(tmp_path, x=np.zeros((1, 4))), save_preprocessing(tmp_path, resize=8))
-    with pytest.raises(DataError, match=r"unknown key 'resize'.*resize_short, crop"):
+    choice = DataChoice(save(tmp_path, x=np.zeros((1, 4))), save_preprocessing(tmp_path, resise=8))
+    with pytest.raises(DataError, match=r"unknown key 'resise'.*resize_short, resize"):
         open_dataset(choice, ROWS)
 
 

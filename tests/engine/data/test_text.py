@@ -1,0 +1,89 @@
+"""Text and token streams as windows of a language model's sequence."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.data.dataset import open_dataset
+from engine.data.tokenizing import load_tokenizer
+from engine.errors import DataError
+from engine.jobs.requests import DataChoice
+from engine.summary import TensorSpec
+
+FREE = (TensorSpec("input_ids", "int64", ("batch", "sequence")),)
+FOUR = (TensorSpec("input_ids", "int64", ("batch", 4)),)
+BYTES = [f"<0x{value:02X}>" for value in range(256)]
+
+
+def write_tokenizer(folder: Path, words: list[str], *, bos: int | None = None) -> Path:
+    """Better merges first, as SentencePiece scores them."""
+    scores = [0.0] * 256 + [-float(rank) for rank in range(len(words))]
+    document = {"tokens": [*BYTES, *words], "scores": scores}
+    (folder / "tokenizer.json").write_text(json.dumps(document | ({} if bos is None else {"bos": bos})))
+    return folder / "tokenizer.json"
+
+
+def test_that_the_best_pair_is_merged_first(tmp_path: Path) -> None:
+    coder = load_tokenizer(write_tokenizer(tmp_path, [" ", "a", "b", "c", "bc", "ab", "abc", " a"]))
+    names = [*BYTES, " ", "a", "b", "c", "bc", "ab", "abc", " a"]
+    assert [names[number] for number in coder.encode("abc")] == [" a", "bc"] or [
+        names[number] for number in coder.encode("abc")
+    ] == [" ", "abc"]
+    assert [names[number] for number in coder.encode("bé")] == [" ", "b", "<0xC3>", "<0xA9>"]
+
+
+@pytest.mark.assets
+def test_that_real_text_gives_the_tokens_that_the_model_was_trained_on(assets: Path) -> None:
+    path = assets / "data" / "stories260K_tok512.json"
+    tokens = json.loads(path.read_text("utf-8"))["tokens"]
+    window = np.load(assets / "data" / "tinystories_tok512_seq257.npz")["tokens"][0, 1:]
+    text = "".join("\n" if tokens[number] == "<0x0A>" else tokens[number] for number in window)
+    assert list(load_tokenizer(path).encode(text.removeprefix(" "))) == window.tolist()
+
+
+def test_that_text_becomes_windows_with_next_tokens_as_targets(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path, [" ", "a"], bos=7)
+    (tmp_path / "t.txt").write_text("aaaaaaaaaa")
+    dataset = open_dataset(DataChoice(str(tmp_path / "t.txt")), FOUR)
+    batch = next(dataset.batches(8))
+    space, letter = 256, 257
+    assert (dataset.samples, dataset.is_tokens) == (2, True)
+    assert batch.inputs["input_ids"].tolist() == [[7, space, letter, letter], [7, letter, letter, letter]]
+    assert batch.targets is not None
+    assert batch.targets.tolist() == [[space, letter, letter, letter], [letter] * 4]
+
+
+def test_that_a_stream_of_ids_is_cut_into_windows(tmp_path: Path) -> None:
+    np.save(tmp_path / "ids.npy", np.arange(12, dtype=np.uint16))
+    batch = next(open_dataset(DataChoice(str(tmp_path / "ids.npy")), FOUR).batches(8))
+    assert batch.inputs["input_ids"].tolist() == [[0, 1, 2, 3], [5, 6, 7, 8]]
+    assert batch.targets is not None
+    assert batch.targets.tolist() == [[1, 2, 3, 4], [6, 7, 8, 9]]
+
+
+@pytest.mark.parametrize(
+    ("files", "inputs", "reason"),
+    [
+        ({"t.txt": "a"}, FREE, "needs the model's tokenizer"),
+        ({"t.txt": "a", "tokenizer.json": "[]"}, FREE, "is no tokenizer"),
+        ({"t.txt": "a", "tokenizer.json": '{"tokens": ["a"], "scores": []}'}, FREE, "as many 'scores'"),
+        ({"t.txt": "a", "tokenizer.json": '{"tokens": ["a b"], "scores": [0]}'}, FREE, "span words"),
+        ({"t.txt": "a"}, (TensorSpec("x", "float32", ("n", 4)),), "does not take token ids"),
+    ],
+)
+def test_that_text_without_what_it_needs_is_refused(
+    tmp_path: Path, files: dict[str, str], inputs: tuple[TensorSpec, ...], reason: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=reason):
+        open_dataset(DataChoice(str(tmp_path / "t.txt")), inputs)
+
+
+def test_that_too_little_text_is_refused(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path, [" ", "a"])
+    (tmp_path / "t.txt").write_text("aa")
+    with pytest.raises(DataError, match="3 tokens, fewer than one window of 257"):
+        open_dataset(DataChoice(str(tmp_path / "t.txt")), FREE)
