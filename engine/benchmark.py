@@ -11,13 +11,14 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from engine.affinity import keep_to
 from engine.data.binding import fixed_batch_of
 from engine.data.dataset import open_dataset
 from engine.errors import BitsmithError, DataError, ModelError
 from engine.job_context import JobContext
-from engine.jobs.requests import Benchmark, BenchmarkPoint, BenchmarkRequest, DataChoice
+from engine.jobs.requests import Benchmark, BenchmarkPoint, BenchmarkRequest, DataChoice, RunSetting, SweepPoint
 from engine.machine import describe_cpu, describe_runtime
-from engine.memory_probe import measure_rss_bytes
+from engine.memory_probe import MemoryUse, measure_memory
 from engine.model.opening import external_tensors, resolve_onnx
 from engine.model.runtime import Session
 from engine.summary import TensorSpec
@@ -49,7 +50,7 @@ class _Contender:
     feeds: list[Feeds]
     file_bytes: int
     is_slow: bool = False
-    rss_bytes: int | None = None
+    memory: MemoryUse | None = None
     latencies_ns: list[int] = field(default_factory=list)
 
     @property
@@ -72,7 +73,9 @@ def benchmark(request: BenchmarkRequest, context: JobContext) -> Benchmark:
     `seconds` per model have passed and 30 rounds are done, or 5 where 30 would take more than four
     times as long. `latency_ms` holds percentiles over the rounds, `throughput_per_s` is samples at
     the median latency, `speedup` the median over the rounds of baseline / model, which a drift of
-    the machine does not touch. `rss_bytes` is the growth that `engine.memory_probe` measures.
+    the machine does not touch. Memory and load time are those that `engine.memory_probe` measures.
+
+    A setting of the sweep that a model or the data cannot take becomes a note.
 
     Raises:
         ModelError: a model that cannot be loaded or run.
@@ -81,20 +84,62 @@ def benchmark(request: BenchmarkRequest, context: JobContext) -> Benchmark:
         JobCancelled: cancelled by the user.
     """
     _ensure_valid(request)
-    contenders = [_load(path, request, context) for path in request.models]
-    for contender in contenders:
-        context.report(0, _PROGRESS_STEPS, f"Measuring the memory of {contender.name}")
-        _warm_up(contender, request, context)
-        contender.rss_bytes = measure_rss_bytes(contender.onnx_path, contender.feeds[0], request.threads, context)
-    _run_rounds(contenders, request, context)
-    context.report(_PROGRESS_STEPS, _PROGRESS_STEPS, f"Timed {len(contenders)} models")
+    setting = RunSetting(request.threads, request.batch, request.cores)
+    with keep_to(setting.cores):
+        contenders = [_load(path, request.data, setting, context) for path in request.models]
+        for contender in contenders:
+            context.report(0, _PROGRESS_STEPS, f"Measuring the memory of {contender.name}")
+            _warm_up(contender, request, context)
+            contender.memory = measure_memory(contender.onnx_path, contender.feeds[0], request.threads, context)
+        _run_rounds(contenders, request.seconds, f"Timing {len(contenders)} models", context, batch=request.batch)
+    points = _build_points(contenders, request.batch)
+    for point in points:
+        context.partial(point)
+    del contenders
+    swept, notes = _sweep(request, context)
+    context.report(_PROGRESS_STEPS, _PROGRESS_STEPS, f"Timed {len(points)} models")
     return Benchmark(
-        points=_build_points(contenders, request.batch),
+        points=points,
         threads=request.threads,
         batch=request.batch,
         cpu=describe_cpu(),
         runtime=describe_runtime(),
+        cores=request.cores,
+        sweep=swept,
+        notes=notes,
     )
+
+
+def _sweep(request: BenchmarkRequest, context: JobContext) -> tuple[tuple[SweepPoint, ...], tuple[str, ...]]:
+    """Time the further settings one by one; only one setting's sessions are in memory."""
+    points: list[SweepPoint] = []
+    notes: list[str] = []
+    for setting in request.sweep:
+        words = setting.description
+        try:
+            points += _time_setting(request, setting, words, context)
+        except BitsmithError as error:
+            notes.append(f"Not measured with {words}: {error}")
+    return tuple(points), tuple(notes)
+
+
+def _time_setting(
+    request: BenchmarkRequest, setting: RunSetting, words: str, context: JobContext
+) -> tuple[SweepPoint, ...]:
+    with keep_to(setting.cores):
+        contenders = [_load(path, request.data, setting, context) for path in request.models]
+        for contender in contenders:
+            _warm_up(contender, request, context)
+        _run_rounds(contenders, request.sweep_seconds, f"Timing {words}", context)
+    points = tuple(
+        SweepPoint(
+            point.path, setting, point.latency_ms, point.throughput_per_s, speedup=point.speedup, runs=point.runs
+        )
+        for point in _build_points(contenders, setting.batch)
+    )
+    for point in points:
+        context.partial(point)
+    return points
 
 
 def draw_feeds(inputs: tuple[TensorSpec, ...], batch: int) -> Feeds:
@@ -132,27 +177,31 @@ def count_file_bytes(path: Path) -> int:
 def _ensure_valid(request: BenchmarkRequest) -> None:
     if not request.models:
         raise ModelError("There is no model to time. Choose at least one.")
-    if request.batch < 1 or request.threads < 0 or request.seconds <= 0:
+    settings = (RunSetting(request.threads, request.batch), *request.sweep)
+    is_valid = all(setting.batch >= 1 and setting.threads >= 0 for setting in settings)
+    if not is_valid or request.seconds <= 0 or request.sweep_seconds <= 0:
         raise DataError("Batch, threads and seconds must be positive. Correct them.")
 
 
-def _load(name: str, request: BenchmarkRequest, context: JobContext) -> _Contender:
-    path = Path(name)
+def _load(name: str, data: DataChoice | None, setting: RunSetting, context: JobContext) -> _Contender:
+    path, batch = Path(name), setting.batch
     context.report(0, _PROGRESS_STEPS, f"Loading {path.name}")
     onnx_path = resolve_onnx(path)
-    session = Session(onnx_path, threads=request.threads, is_spinning=False)
+    session = Session(onnx_path, threads=setting.threads, is_spinning=False)
     fixed = fixed_batch_of(session.inputs)
-    if fixed is not None and fixed != request.batch:
-        raise DataError(f"{path.name} takes batches of exactly {fixed}, not {request.batch}. Set the batch to {fixed}.")
-    if request.data is None:
-        feeds = [draw_feeds(session.inputs, request.batch)]
-    else:
-        feeds = _read_feeds(request.data, session, request.batch)
+    if fixed is not None and fixed != batch:
+        raise DataError(f"{path.name} takes batches of exactly {fixed}, not {batch}. Set the batch to {fixed}.")
+    feeds = [draw_feeds(session.inputs, batch)] if data is None else read_feeds(data, session, batch)
     file_bytes = count_file_bytes(path) if onnx_path == path else path.stat().st_size
     return _Contender(path, onnx_path, session, feeds, file_bytes)
 
 
-def _read_feeds(data: DataChoice, session: Session, batch: int) -> list[Feeds]:
+def read_feeds(data: DataChoice, session: Session, batch: int) -> list[Feeds]:
+    """The first batches of the data.
+
+    Raises:
+        DataError: the data does not fit, or not this batch.
+    """
     dataset = open_dataset(data, session.inputs)
     size = dataset.batch_size_for(batch)
     if size != batch:
@@ -183,8 +232,11 @@ def _warm_up(contender: _Contender, request: BenchmarkRequest, context: JobConte
     contender.is_slow = latest > _SLOW_RUN_NS
 
 
-def _run_rounds(contenders: list[_Contender], request: BenchmarkRequest, context: JobContext) -> None:
-    budget_ns = request.seconds * 1e9 * len(contenders)
+def _run_rounds(
+    contenders: list[_Contender], seconds: float, words: str, context: JobContext, *, batch: int | None = None
+) -> None:
+    """Run all in turn; with `batch`, points are handed out meanwhile."""
+    budget_ns = seconds * 1e9 * len(contenders)
     start = last_report = last_partial = time.perf_counter_ns()
     rounds, elapsed = 0, 0
     while not _is_enough(rounds, elapsed / budget_ns):
@@ -198,9 +250,9 @@ def _run_rounds(contenders: list[_Contender], request: BenchmarkRequest, context
         if now - last_report >= _PROGRESS_INTERVAL_NS:
             last_report = now
             done = min(elapsed / budget_ns, rounds / MIN_ROUNDS, 1.0)
-            context.report(int(_PROGRESS_STEPS * done), _PROGRESS_STEPS, f"Timing {len(contenders)} models")
-        if now - last_partial >= _PARTIAL_INTERVAL_NS:
-            for point in _build_points(contenders, request.batch):
+            context.report(int(_PROGRESS_STEPS * done), _PROGRESS_STEPS, words)
+        if batch is not None and now - last_partial >= _PARTIAL_INTERVAL_NS:
+            for point in _build_points(contenders, batch):
                 context.partial(point)
             last_partial = time.perf_counter_ns()
 
@@ -220,13 +272,17 @@ def _build_point(contender: _Contender, baseline_ns: NDArray[np.float64], batch:
     latencies_ms = np.asarray(contender.latencies_ns, np.float64) / 1e6
     p50, p90, p99 = (float(value) for value in np.percentile(latencies_ms, [50, 90, 99]))
     points = np.linspace(0.0, 1.0, min(_HISTOGRAM_POINTS, len(latencies_ms)))
+    memory = contender.memory
     return BenchmarkPoint(
         path=str(contender.path),
         file_bytes=contender.file_bytes,
         latency_ms={"p50": p50, "p90": p90, "p99": p99},
         throughput_per_s=batch / (p50 / 1e3),
         speedup=float(np.median(baseline_ns / 1e6 / latencies_ms)),
-        rss_bytes=contender.rss_bytes,
+        rss_bytes=memory.rss_bytes if memory else None,
         runs=len(latencies_ms),
         histogram_ms=tuple(float(value) for value in np.quantile(latencies_ms, points)),
+        uss_bytes=memory.uss_bytes if memory else None,
+        pss_bytes=memory.pss_bytes if memory else None,
+        load_ms=memory.load_ms if memory else None,
     )

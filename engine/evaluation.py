@@ -108,7 +108,7 @@ def evaluate(request: EvaluateRequest, context: JobContext) -> Evaluation:
     reference = Session(resolve_onnx(Path(request.reference))) if request.reference else None
     dataset = open_dataset(request.data, model.inputs)
     _ensure_measurable(dataset, reference, name)
-    names, reference_names = _choose_outputs(model, reference, name)
+    names, reference_names = choose_outputs(model, reference, name)
     metrics, reference_metrics = TaskMetrics(), TaskMetrics()
     comparison = OutputComparison(is_tokens=dataset.is_tokens)
     total, done = min(request.samples, dataset.samples), 0
@@ -119,7 +119,7 @@ def evaluate(request: EvaluateRequest, context: JobContext) -> Evaluation:
         if reference is not None:
             expected = reference.run(batch.inputs, context, reference_names)
             reference_metrics.update(expected, batch)
-            _ensure_same_shapes(outputs, expected, request)
+            ensure_same_shapes(outputs, expected, name, Path(str(request.reference)).name)
             comparison.update(expected, outputs, len(batch))
         done += len(batch)
     if reference is None and metrics.top1 is None and metrics.perplexity is None:
@@ -163,8 +163,12 @@ def _ensure_measurable(dataset: Dataset, reference: Session | None, name: str) -
         )
 
 
-def _choose_outputs(model: Session, reference: Session | None, name: str) -> tuple[list[str], list[str]]:
-    """The float outputs to fetch from either model: by name, or in order where the names differ."""
+def choose_outputs(model: Session, reference: Session | None, name: str) -> tuple[list[str], list[str]]:
+    """The float outputs to fetch from either model: by name, or in order where the names differ.
+
+    Raises:
+        ModelError: `model`, which is called `name`, has none.
+    """
     names = [output.name for output in model.outputs if output.dtype in FLOAT_DTYPES]
     if not names:
         raise ModelError(f"{name} has no float output that could be measured. Choose another model.")
@@ -174,15 +178,16 @@ def _choose_outputs(model: Session, reference: Session | None, name: str) -> tup
     return (reference_names, reference_names) if set(names) == set(reference_names) else (names, reference_names)
 
 
-def _ensure_same_shapes(
-    outputs: Sequence[NDArray[Any]], expected: Sequence[NDArray[Any]], request: EvaluateRequest
+def ensure_same_shapes(
+    outputs: Sequence[NDArray[Any]], expected: Sequence[NDArray[Any]], name: str, reference_name: str
 ) -> None:
+    """Raise `ModelError` unless both models gave the same shapes."""
     shapes = [list(output.shape) for output in outputs]
     reference_shapes = [list(output.shape) for output in expected]
     if shapes != reference_shapes:
         raise ModelError(
-            f"{Path(request.model).name} gives outputs of shape {', '.join(map(str, shapes))} and the reference "
-            f"{Path(str(request.reference)).name} of {', '.join(map(str, reference_shapes))}. "
+            f"{name} gives outputs of shape {', '.join(map(str, shapes))} and the reference "
+            f"{reference_name} of {', '.join(map(str, reference_shapes))}. "
             "Choose the model that it was made from as the reference."
         )
 

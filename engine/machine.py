@@ -30,6 +30,11 @@ def describe_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return ", ".join([name, *(label for label, needed in _CPU_FEATURES.items() if flags.issuperset(needed))])
 
 
+def cpu_features() -> frozenset[str]:
+    """The instruction sets of `describe_cpu`."""
+    return frozenset(describe_cpu().split(", ")[1:]) & _CPU_FEATURES.keys()
+
+
 def describe_runtime() -> str:
     """Name and version of the runtime, without loading it."""
     from importlib.metadata import version

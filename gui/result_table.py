@@ -1,13 +1,28 @@
-"""Tables of float and results, for Compare and Benchmark: columns as data, one item model for both."""
+"""Tables of float and results, for Compare and Benchmark: columns as data, one item model for both.
+
+A table can be sorted by a click on a header, copied (Ctrl+C) as tab-separated text and saved as CSV.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 from typing_extensions import override
 
@@ -18,6 +33,7 @@ Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 NO_PARENT = QModelIndex()
 ROW_HEIGHT = 30
+NAME_WIDTH = 230
 
 
 class Tone(IntEnum):
@@ -31,30 +47,60 @@ class Tone(IntEnum):
 
 @dataclass(frozen=True)
 class Cell:
-    """What one cell shows."""
+    """What one cell shows.
+
+    Attributes:
+        delta: how it differs from the baseline, signed and with an arrow; `tone` is its colour then.
+        value: to sort by; texts are sorted as such.
+    """
 
     text: str
     tone: Tone = Tone.PLAIN
     tool_tip: str = ""
+    delta: str = ""
+    value: float | None = None
 
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column: its header, what it means, and its cell in row `at` (0 is the float model)."""
+    """A column: its header, what it means, and its cell in row `at` (0 is the float model).
+
+    Attributes:
+        group: which figures it belongs to, for tables that show some of them at a time.
+    """
 
     title: str
     tool_tip: str
     cell: Callable[[int], Cell]
     is_text: bool = False
+    group: str = ""
+
+
+SORT_ROLE = Role.UserRole
+DELTA_ROLE = Role.UserRole + 1
+TONE_ROLE = Role.UserRole + 2
 
 
 class ResultModel(QAbstractTableModel):
-    """Row 0 is the float model, then one row per result."""
+    """Row 0 is the float model, then one row per result.
+
+    Signals:
+        tick_requested(int, bool): the box of a row was clicked.
+    """
+
+    tick_requested = Signal(int, bool)
 
     def __init__(
-        self, columns: Sequence[TableColumn], row_count: Callable[[], int], theme: Theme, parent: QObject | None = None
+        self,
+        columns: Sequence[TableColumn],
+        row_count: Callable[[], int],
+        theme: Theme,
+        parent: QObject | None = None,
+        is_ticked: Callable[[int], bool] | None = None,
     ) -> None:
+        """Show `row_count()` rows; with `is_ticked`, the first column has boxes."""
         super().__init__(parent)
+        self._is_ticked = is_ticked
         self._columns = tuple(columns)
         self._count_rows = row_count
         self._rows = row_count()
@@ -74,6 +120,11 @@ class ResultModel(QAbstractTableModel):
             self.endRemoveRows()
         if self._rows:
             self.dataChanged.emit(self.index(0, 0), self.index(self._rows - 1, len(self._columns) - 1))
+
+    @property
+    def columns(self) -> Sequence[TableColumn]:
+        """What is shown."""
+        return self._columns
 
     def is_column_empty(self, column: int) -> bool:
         """Whether no row has anything to say in this column."""
@@ -107,34 +158,95 @@ class ResultModel(QAbstractTableModel):
             return None
         if role == Role.TextAlignmentRole:
             return self._alignment(index.column())
-        cell = self._columns[index.column()].cell(index.row())
-        if role == Role.DisplayRole:
-            return cell.text
-        if role == Role.ForegroundRole:
-            return self._color(cell.tone)
-        if role == Role.ToolTipRole:
-            return cell.tool_tip or cell.text
-        return None
+        if role == Role.CheckStateRole and self._is_ticked is not None and index.column() == 0:
+            return Qt.CheckState.Checked if self._is_ticked(index.row()) else Qt.CheckState.Unchecked
+        column = self._columns[index.column()]
+        cell = column.cell(index.row())
+        shown: dict[int, Callable[[], Any]] = {
+            Role.DisplayRole: lambda: cell.text,
+            Role.ForegroundRole: lambda: self._color(Tone.PLAIN if cell.delta else cell.tone),
+            Role.ToolTipRole: lambda: cell.tool_tip or cell.text,
+            SORT_ROLE: lambda: cell.text.lower() if column.is_text else _sort_key(cell.value),
+            DELTA_ROLE: lambda: cell.delta,
+            TONE_ROLE: lambda: cell.tone,
+        }
+        return shown[role]() if role in shown else None
+
+    @override
+    def setData(self, index: Index, value: Any, role: int = Role.EditRole) -> bool:
+        if role != Role.CheckStateRole or self._is_ticked is None or index.column():
+            return False
+        self.tick_requested.emit(index.row(), Qt.CheckState(value) == Qt.CheckState.Checked)
+        return True
+
+    @override
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        flags = super().flags(index)
+        is_box = self._is_ticked is not None and index.isValid() and index.column() == 0
+        return flags | Qt.ItemFlag.ItemIsUserCheckable if is_box else flags
 
     def _alignment(self, column: int) -> Qt.AlignmentFlag:
         side = Qt.AlignmentFlag.AlignLeft if self._columns[column].is_text else Qt.AlignmentFlag.AlignRight
         return side | Qt.AlignmentFlag.AlignVCenter
 
 
-def build_result_view(model: ResultModel, name: str, parent: QWidget) -> QTableView:
-    """A table over `model`, its first column as wide as there is room."""
-    view = named(QTableView(parent), name)
-    view.setModel(model)
-    view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    view.setShowGrid(False)
-    view.setWordWrap(False)
-    view.verticalHeader().hide()
-    view.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-    header = view.horizontalHeader()
-    header.setHighlightSections(False)
-    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    return view
+def _sort_key(value: float | None) -> float:
+    """What is not known stands below everything that is."""
+    return -math.inf if value is None or math.isnan(value) else value
+
+
+class ResultView(QTableView):
+    """A sortable table over a `ResultModel`; it scrolls sideways where its columns do not fit."""
+
+    def __init__(self, model: ResultModel, name: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        named(self, name)
+        self._proxy = QSortFilterProxyModel(self)
+        self._proxy.setSourceModel(model)
+        self._proxy.setSortRole(SORT_ROLE)
+        self.setModel(self._proxy)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
+        self.setColumnWidth(0, NAME_WIDTH)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        header.setSortIndicatorClearable(True)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.setSortingEnabled(True)
+
+    @property
+    def current_row(self) -> int:
+        """The selected row in the order of the model below, whatever the sorting; −1 for none."""
+        return self._proxy.mapToSource(self.currentIndex()).row()
+
+    def select_row(self, row: int) -> None:
+        """Select a row of the model below."""
+        self.setCurrentIndex(self._proxy.mapFromSource(self._proxy.sourceModel().index(row, 0)))
+
+    def format_table(self, delimiter: str) -> str:
+        """The visible columns in the visible order, one line per row after the titles."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        columns = [at for at in range(self._proxy.columnCount()) if not self.isColumnHidden(at)]
+        horizontal = Qt.Orientation.Horizontal
+        writer.writerow([self._proxy.headerData(at, horizontal) for at in columns])
+        for row in range(self._proxy.rowCount()):
+            writer.writerow([self._proxy.index(row, at).data() for at in columns])
+        return stream.getvalue()
+
+    @override
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Copy):
+            QGuiApplication.clipboard().setText(self.format_table("\t"))
+            event.accept()
+            return
+        super().keyPressEvent(event)

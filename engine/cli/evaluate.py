@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Iterator
 
-from engine.cli.command import Answer, Command, JsonObject, Table, drop_absent
+from engine.cli.command import Answer, Command, JsonObject, Table, UsageError, drop_absent
+from engine.cli.comparison import describe_changed_samples, describe_layer_errors
 from engine.cli.job import ConsoleContext, run_job
-from engine.cli.options import add_data, add_model, add_samples, import_first, read_required_data
+from engine.cli.options import add_data, add_model, add_samples, import_first, positive_count, read_required_data
 from engine.errors import DataError
-from engine.jobs.requests import DEFAULT_EVALUATION_SAMPLES, EvaluateRequest, Evaluation
+from engine.jobs.requests import (
+    DEFAULT_EVALUATION_SAMPLES,
+    ChangedSamples,
+    ChangedSamplesRequest,
+    EvaluateRequest,
+    Evaluation,
+    LayerErrors,
+    LayerErrorsRequest,
+)
 
 METRICS = {
     "top1": ("top-1", "%", "top1", "labels in the data"),
@@ -30,6 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser, required=True)
     add_samples(parser, DEFAULT_EVALUATION_SAMPLES)
     parser.add_argument(
+        "--layers", action="store_true", help="with --reference: the error of every layer's output, worst first"
+    )
+    parser.add_argument(
+        "--changed",
+        type=positive_count,
+        default=0,
+        metavar="N",
+        help="with --reference: the N samples (at most 24) that changed most",
+    )
+    parser.add_argument(
         "--metric", choices=METRICS, action="append", help="show this one only; repeatable (default: all that apply)"
     )
 
@@ -37,6 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Measure."""
     import_first(arguments, context)
+    if (arguments.layers or arguments.changed) and arguments.reference is None:
+        raise UsageError("--layers and --changed compare with the float model. Name it with --reference.")
     request = EvaluateRequest(arguments.model, read_required_data(arguments), arguments.reference, arguments.samples)
     evaluation = run_job(request, Evaluation, context)
     wanted = arguments.metric or list(METRICS)
@@ -44,7 +66,21 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
         label, _, key, needs = METRICS[name]
         if getattr(evaluation, key) is None:
             raise DataError(f"{label} does not apply here: it needs {needs}.")
-    return Answer(_to_json(evaluation, wanted), _describe(evaluation, wanted))
+    document, text = _to_json(evaluation, wanted), _describe(evaluation, wanted)
+    for more in _run_details(arguments, context):
+        document |= more.document
+        text += f"\n\n{more.text}"
+    return Answer(document, text)
+
+
+def _run_details(arguments: argparse.Namespace, context: ConsoleContext) -> Iterator[Answer]:
+    data = read_required_data(arguments)
+    if arguments.layers:
+        request = LayerErrorsRequest(arguments.reference, (arguments.model,), data)
+        yield describe_layer_errors(run_job(request, LayerErrors, context))
+    if arguments.changed:
+        wanted = ChangedSamplesRequest(arguments.reference, arguments.model, data, arguments.samples, arguments.changed)
+        yield describe_changed_samples(run_job(wanted, ChangedSamples, context))
 
 
 def _to_json(evaluation: Evaluation, wanted: list[str]) -> JsonObject:

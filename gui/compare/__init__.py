@@ -1,0 +1,1 @@
+"""The Compare page: results against float, and where and why they differ."""

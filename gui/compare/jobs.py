@@ -1,0 +1,96 @@
+"""The jobs of the Compare page: each starts one and puts what comes back into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject
+
+from engine.jobs.requests import (
+    BottlenecksRequest,
+    ChangedSamplesRequest,
+    DataChoice,
+    EvaluateRequest,
+    Evaluation,
+    LayerErrorsRequest,
+    Request,
+)
+from gui.compare.store import Comparisons, Subject
+from gui.job_runner import Job, JobRunner
+from gui.notify import Notifier
+from gui.session import Session
+
+
+class CompareJobs(QObject):
+    """What the buttons of the page do; while another job runs they do nothing."""
+
+    def __init__(self, session: Session, store: Comparisons, runner: JobRunner, notifier: Notifier) -> None:
+        super().__init__(store)
+        self._session = session
+        self._store = store
+        self.runner = runner
+        self._notifier = notifier
+        self._is_evaluating = False
+        runner.job_finished.connect(self._on_job_finished)
+
+    def evaluate_added(self) -> None:
+        """Evaluate files from elsewhere that have not been, one after the other."""
+        model, data = self._session.model, self._session.evaluation_data
+        pending = [subject for subject in self._store.added if subject.evaluation is None]
+        if model is None or data is None or not pending:
+            return
+        path = pending[0].path
+
+        def evaluated(evaluation: Evaluation) -> None:
+            self._store.set_evaluation(path, evaluation)
+            self._is_evaluating = True
+
+        request = EvaluateRequest(path, data, reference=model.path)
+        self._run(request, self.tr("Evaluate {name}").format(name=pending[0].name), evaluated)
+
+    def compare_layers(self) -> None:
+        """Measure the error of every layer in all ticked results."""
+        model, data = self._session.model, self._data
+        results = tuple(subject.path for subject in self._store.results if self._store.is_ticked(subject))
+        if model is None or data is None or not results:
+            return
+        self._run(
+            LayerErrorsRequest(model.path, results, data), self.tr("Compare layers"), self._store.set_layer_errors
+        )
+
+    def find_samples(self, subject: Subject) -> None:
+        """Find the samples that one result changed most."""
+        model, data = self._session.model, self._session.evaluation_data
+        if model is None or data is None:
+            return
+        title = self.tr("Samples that {name} changed").format(name=subject.name)
+        self._run(ChangedSamplesRequest(model.path, subject.path, data), title, self._store.set_samples)
+
+    def find_bottlenecks(self, subject: Subject, threads: int) -> None:
+        """Find what costs one result its speed."""
+        model = self._session.model
+        if model is None:
+            return
+        title = self.tr("Why {name} is not faster").format(name=Path(subject.path).name)
+        request = BottlenecksRequest(model.path, subject.path, self._data, threads)
+        self._run(request, title, self._store.set_bottlenecks)
+
+    @property
+    def _data(self) -> DataChoice | None:
+        data = self._session.data
+        return self._session.evaluation_data or (data.calibration if data else None)
+
+    def _run(self, request: Request, title: str, succeeded: Callable[[Any], None]) -> None:
+        if self.runner.is_busy:
+            return
+        job = self.runner.create(request, title)
+        job.succeeded.connect(succeeded)
+        job.failed.connect(self._notifier.error)
+        self.runner.start(job)
+
+    def _on_job_finished(self, _job: Job) -> None:
+        if self._is_evaluating:
+            self._is_evaluating = False
+            self.evaluate_added()
