@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 COMMANDS = (
-    "inspect", "calibrate", "analyze", "diagnose", "allocate", "convert", "evaluate", "benchmark", "probe", "demo",
+    "inspect", "calibrate", "analyze", "diagnose", "allocate", "convert", "recover", "evaluate", "benchmark", "bundle",
+    "report", "presets", "probe", "demo",
 )  # fmt: skip
 ENGINE_MODULES = {
     "numpy": "numpy",
@@ -73,7 +74,7 @@ def wants_window(arguments: Sequence[str]) -> bool:
     first = arguments[0]
     if first in COMMANDS or first in ("-h", "--help", "--version", "--debug"):
         return False
-    return first.startswith("--") or first.lower().endswith(".onnx") or Path(first).exists()
+    return first.startswith("--") or first.lower().endswith((".onnx", ".bitsmith")) or Path(first).exists()
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -88,7 +89,7 @@ def run_command(arguments: Sequence[str]) -> int:
 def open_window(arguments: Sequence[str]) -> int:
     """Show the window, unless something would keep Qt from starting."""
     parser = argparse.ArgumentParser(prog="bitsmith", description="Open the window.")
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="an ONNX file to open")
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="a model, or a .bitsmith project, to open")
     parser.add_argument("--data", metavar="D", help="data to open with it")
     parser.add_argument("--sample", action="store_true", help="open the bundled sample")
     parser.add_argument("--check-window", action="store_true", help="only say whether the window can open")

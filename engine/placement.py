@@ -13,8 +13,9 @@ costs time and accuracy):
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from engine.errors import PlanError
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan
 from engine.summary import LayerSummary, ModelSummary, NodeSummary
@@ -44,23 +45,67 @@ class Placement:
             reads the dequantized value, readers of the others only if they are in `readers`.
         readers: for the other quantized tensors, names of the nodes that read the dequantized value.
         static_layers: names of the layers that compute on integers.
+        fixed_ranges: range_min and range_max that the plan sets by hand, by range source.
     """
 
     range_source: Mapping[str, str]
     integer_producers: frozenset[str]
     readers: Mapping[str, frozenset[str]]
     static_layers: frozenset[str] = frozenset()
+    fixed_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def is_pass_through(node: NodeSummary) -> bool:
     """Whether the operator only moves values of its first input."""
-    return node.op in PASS_THROUGH_OPS and node.moves_data
+    is_bounding = node.op == "Min" and node.constant_inputs == 1 and len(node.inputs) == 1
+    return (node.op in PASS_THROUGH_OPS or is_bounding) and node.moves_data
 
 
 def place(model: ModelSummary, plan: Plan) -> Placement:
-    """The placement for the plan's static layers."""
-    names = [layer.name for layer in model.layers if plan.layer(layer.name).kernel == Kernel.QLINEAR]
-    return place_layers(model, names)
+    """The placement for the plan's static layers.
+
+    Raises:
+        PlanError: two layers that read the same values have different ranges for them.
+    """
+    placement = place_layers(model, _static_layers(model, plan))
+    return replace(placement, fixed_ranges=_fixed_ranges(model, plan, placement))
+
+
+def _static_layers(model: ModelSummary, plan: Plan) -> list[str]:
+    return [layer.name for layer in model.layers if plan.layer(layer.name).kernel == Kernel.QLINEAR]
+
+
+def find_input_source(model: ModelSummary, layer: LayerSummary) -> str:
+    """The tensor whose statistics give the grid of a layer's input where the layer computes on integers.
+
+    Operators that only move values stand between the two at most, whichever other layers are static.
+    """
+    return place_layers(model, [layer.name]).range_source[layer.input_name]
+
+
+def find_layers_on_source(model: ModelSummary, plan: Plan, name: str) -> tuple[str, ...]:
+    """The plan's static layers whose input has the grid of that of layer `name`, this one included."""
+    placement = place_layers(model, {*_static_layers(model, plan), name})
+    source = placement.range_source[model.layer_by_name[name].input_name]
+    readers = (layer for layer in model.layers if layer.name in placement.static_layers)
+    return tuple(layer.name for layer in readers if placement.range_source[layer.input_name] == source)
+
+
+def _fixed_ranges(model: ModelSummary, plan: Plan, placement: Placement) -> dict[str, tuple[float, float]]:
+    found: dict[str, tuple[float, float]] = {}
+    by: dict[str, str] = {}
+    for layer in model.layers:
+        wanted = plan.layer(layer.name).input_range
+        if wanted is None or layer.name not in placement.static_layers:
+            continue
+        source = placement.range_source[layer.input_name]
+        by.setdefault(source, layer.title)
+        if found.setdefault(source, wanted) != wanted:
+            raise PlanError(
+                f"{by[source]} and {layer.title} read the same values, but the plan gives them different input "
+                "ranges. Give both the same range."
+            )
+    return found
 
 
 def calibrated_tensors(model: ModelSummary) -> tuple[str, ...]:

@@ -66,12 +66,17 @@ def mse_range(found: Distribution, low: float, high: float) -> tuple[float, floa
     best_error, best = np.inf, (low, high)
     for shrink in MSE_CANDIDATES[::-1]:
         candidate = (min(low, 0.0) * shrink, max(high, 0.0) * shrink)
-        scale = (candidate[1] - candidate[0]) / UINT8_MAX
-        clipped = np.clip(centers, *candidate)
-        error = float(counts @ (np.square(centers - clipped) + np.minimum(scale * scale / 12, np.square(clipped))))
+        error = expected_error(centers, counts, candidate)
         if error < best_error:
             best_error, best = error, candidate
     return best
+
+
+def expected_error(centers: Values, counts: Values, clipping: tuple[float, float]) -> float:
+    """The summed squared error of a uint8 grid over a clipping range, as `mse_range` counts it."""
+    scale = (clipping[1] - clipping[0]) / UINT8_MAX
+    clipped = np.clip(centers, *clipping)
+    return float(counts @ (np.square(centers - clipped) + np.minimum(scale * scale / 12, np.square(clipped))))
 
 
 def entropy_range(found: Distribution, low: float, high: float) -> tuple[float, float]:

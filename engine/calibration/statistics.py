@@ -81,7 +81,9 @@ class TensorStatistics:
         self.histogram += other.histogram
 
     def range(self, choice: ActivationRange) -> tuple[float, float]:
-        """Clipping range (range_min, range_max) by the chosen method; (0, 0) if nothing was seen."""
+        """Clipping range (range_min, range_max), by hand or by the chosen method; (0, 0) if nothing was seen."""
+        if choice.fixed is not None:
+            return choice.fixed
         if not self.count:
             return 0.0, 0.0
         if choice.method == CalibrationMethod.MINMAX or not self.histogram.any():

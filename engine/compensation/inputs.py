@@ -25,18 +25,21 @@ class InputQuantization:
 
     Attributes:
         static: input tensor by layer name.
+        written: tensors that kernels write as integers, so that everything reads them from their grids.
     """
 
     grids: Mapping[str, TensorQuantization] = field(default_factory=dict)
     static: Mapping[str, str] = field(default_factory=dict)
     dynamic: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, model: Model, plan: Plan, calibration: Calibration | None) -> InputQuantization:
         """As the converted model has them; without a calibration, static layers count as float."""
         grids: Mapping[str, TensorQuantization] = {}
+        placement = place(model.summary, plan)
         if calibration is not None:
-            grids = choose_quantization(place(model.summary, plan), calibration, plan.defaults.activation_range)
+            grids = choose_quantization(placement, calibration, plan.defaults.activation_range)
         kernels = {layer.name: plan.layer(layer.name).kernel for layer in model.layers if layer.body_owner is None}
         names = {layer.name: str(layer.input_value.name) for layer in model.layers}
         static = {name: names[name] for name, kernel in kernels.items() if kernel == Kernel.QLINEAR}
@@ -44,6 +47,7 @@ class InputQuantization:
             grids,
             {name: tensor for name, tensor in static.items() if tensor in grids},
             frozenset(name for name, kernel in kernels.items() if kernel == Kernel.DYNAMIC),
+            frozenset(name for name in placement.integer_producers if name in grids),
         )
 
     def changes(self, layer: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
 
 from engine.calibration.calibration import Calibration
-from engine.model.graph import add_initializer, attribute_int
+from engine.model.graph import add_initializer, attribute_int, is_constant
 from engine.model.layers import Layer
 from engine.numerics.affine import TensorQuantization
 from engine.numerics.schemes import ActivationRange
@@ -19,9 +19,10 @@ from engine.placement import SELF_QUANTIZED_OPS, Placement
 def choose_quantization(
     placement: Placement, calibration: Calibration, activation_range: ActivationRange
 ) -> dict[str, TensorQuantization]:
-    """The grid of every quantized tensor."""
+    """The grid of every quantized tensor, where the plan sets a range by hand that one."""
     by_source = {
-        source: calibration.quantization(source, activation_range) for source in set(placement.range_source.values())
+        source: calibration.quantization(source, replace(activation_range, fixed=placement.fixed_ranges.get(source)))
+        for source in set(placement.range_source.values())
     }
     return {tensor: by_source[source] for tensor, source in placement.range_source.items()}
 
@@ -71,6 +72,29 @@ def insert_pairs(
         readers = None if tensor in placement.integer_producers else placement.readers.get(tensor, frozenset())
         pair = _insert_pair(graph, values[tensor], parameters[source], readers, f"a{index}.")
         _spare_float_readers(graph, pair, grids[source], float_readers)
+    for node in list(graph):
+        if node.op_type == "Min":
+            _bound_codes(graph, node)
+
+
+def _bound_codes(graph: ir.Graph, node: ir.Node) -> None:
+    """Let a Min with a constant between equal grids compare codes, which gives the same: rounding keeps order."""
+    if len(node.inputs) != 2 or len(node.outputs[0].uses()) != 1 or not is_constant(node.inputs[1]):
+        return
+    dequantize = node.inputs[0].producer() if node.inputs[0] is not None else None
+    quantize = next(iter(node.outputs[0].uses())).node
+    if dequantize is None or (dequantize.op_type, quantize.op_type) != ("DequantizeLinear", "QuantizeLinear"):
+        return
+    grid = list(quantize.inputs[1:])
+    if list(dequantize.inputs[1:]) != grid:
+        return
+    bound = ir.node("QuantizeLinear", [node.inputs[1], *grid], outputs=[ir.Value(name=f"{quantize.name}b")],
+                    name=f"{quantize.name}b")  # fmt: skip
+    least = ir.node("Min", [dequantize.inputs[0], bound.outputs[0]], outputs=[ir.Value(name=f"{quantize.name}m")],
+                    name=node.name)  # fmt: skip
+    graph.insert_before(node, [bound, least])
+    ir.convenience.replace_all_uses_with(quantize.outputs[0], least.outputs[0])
+    graph.remove([quantize, node], safe=True)
 
 
 def _spare_float_readers(

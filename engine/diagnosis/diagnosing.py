@@ -106,7 +106,7 @@ def _diagnose_layer(model: Model, inputs: SampledInputs, plan: Plan, context: Jo
     summary = model.summary.layer_by_name[inputs.layer.name]
     if inputs.is_empty:
         return LayerDiagnosis(summary.name, None)
-    noise = LayerNoise(inputs, summary, plan.defaults.activation_range, context)
+    noise = LayerNoise(inputs, summary, plan.activation_range(summary.name), context)
     if not np.isfinite(noise.matrix).all():
         return _only(summary.name, FindingKind.NONFINITE_WEIGHT)
     if not np.isfinite(inputs.extremes).all():

@@ -109,10 +109,10 @@ def _steps(layer: LayerSummary, plan: Plan) -> Iterator[tuple[RemedyKind, LayerP
     for size in GROUP_SIZES:
         if size < min(current, layer.inputs_per_channel):
             yield RemedyKind.GROUPS, _changed(choice, granularity=PerGroup(size))
-    if scheme.range_method == RangeMethod.MINMAX:
-        yield RemedyKind.MSE_RANGE, _changed(choice, range_method=RangeMethod.MSE)
-    else:
-        yield RemedyKind.FULL_RANGE, _changed(choice, range_method=RangeMethod.MINMAX)
+    if scheme.clip is not None or scheme.range_method == RangeMethod.MINMAX:
+        yield RemedyKind.MSE_RANGE, _changed(choice, range_method=RangeMethod.MSE, clip=None)
+    if scheme.clip is not None or scheme.range_method != RangeMethod.MINMAX:
+        yield RemedyKind.FULL_RANGE, _changed(choice, range_method=RangeMethod.MINMAX, clip=None)
     kind = RemedyKind.ASYMMETRIC if scheme.symmetric else RemedyKind.SYMMETRIC
     yield kind, _changed(choice, symmetric=not scheme.symmetric)
     if choice.kernel == Kernel.DYNAMIC:

@@ -11,15 +11,15 @@ from onnx import numpy_helper
 from engine.errors import ConversionError, ModelError
 from engine.jobs.requests import WeightHistogram, WeightHistogramRequest
 from engine.model.opened import Model
+from engine.model.quantized_layers import quantize_layer
 from engine.numerics.schemes import PerChannel, PerGroup, PerTensor, RangeMethod, WeightScheme
 from engine.plan import LayerPlan
 from engine.weight_histogram import build_weight_histogram
-from tests.engine.models import conv_chain, open_built, plan_for
+from tests.engine.models import conv_chain, open_built, sqnr_db
 
 
 def histogram(model: Model, scheme: WeightScheme, layer: str = "second") -> WeightHistogram:
-    plan = plan_for(model.summary, LayerPlan(scheme))
-    return build_weight_histogram(model, WeightHistogramRequest(str(model.path), layer, plan))
+    return build_weight_histogram(model, WeightHistogramRequest(str(model.path), layer, LayerPlan(scheme)))
 
 
 @pytest.mark.parametrize("granularity", [PerTensor(), PerChannel(), PerGroup(7)], ids=str)
@@ -63,3 +63,55 @@ def test_that_a_weight_with_nan_and_an_unknown_layer_are_refused_by_name(tmp_pat
         histogram(model, WeightScheme(bits))
     with pytest.raises(ModelError, match="no layer named 'ghost'"):
         histogram(model, WeightScheme(bits), "ghost")
+
+
+@pytest.mark.parametrize("granularity", [PerTensor(), PerChannel(), PerGroup(7)], ids=str)
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("channel", [None, 3])
+def test_that_the_figures_are_those_of_numpy(
+    tmp_path: Path, channel: int | None, symmetric: bool, granularity: PerTensor | PerChannel | PerGroup
+) -> None:
+    model = open_built(conv_chain(), tmp_path)
+    scheme = WeightScheme(4, symmetric, granularity, clip=0.5)
+    request = WeightHistogramRequest(str(model.path), "second", LayerPlan(scheme), channel)
+    found = build_weight_histogram(model, request)
+    matrix = model.layers[1].matrix()
+    quantized = quantize_layer(matrix, model.summary.layer_by_name["second"], LayerPlan(scheme))
+    rows = slice(None) if channel is None else slice(channel, channel + 1)
+    values, restored = matrix[rows], quantized.dequantize()[rows]
+    counts, edges = np.histogram(values.astype(np.float64), bins=128)
+    assert found.edges == pytest.approx(edges.tolist())
+    assert np.abs(np.asarray(found.counts) - counts).sum() <= 2  # a value on an edge falls to either side
+    assert sum(found.quantized_counts) == values.size
+    assert found.sqnr_db == pytest.approx(sqnr_db(values, restored), abs=1e-4)
+    assert found.levels_used == len(np.unique(quantized.codes[rows]))
+    qmin, qmax = (-7, 7) if symmetric else (-8, 7)
+    zero_point = np.zeros_like(quantized.scale) if quantized.zero_point is None else quantized.zero_point
+    size = quantized.group_size if quantized.scale.shape[1] > 1 else matrix.shape[1]
+
+    def spread(per_scale: np.ndarray) -> np.ndarray:
+        wide = np.broadcast_to(per_scale, (len(matrix), per_scale.shape[1]))
+        return np.repeat(wide, size, axis=1)[rows, : matrix.shape[1]]
+
+    above = values > spread((qmax + 0.5 - zero_point) * quantized.scale)
+    below = values < spread((qmin - 0.5 - zero_point) * quantized.scale)
+    assert found.above_fraction == pytest.approx(above.mean())
+    assert found.below_fraction == pytest.approx(below.mean())
+    assert found.clipped_fraction > 0
+    assert found.range_max == pytest.approx(0.5 * found.full_max, rel=0.15)
+    if symmetric and not isinstance(granularity, PerGroup):
+        widest = matrix if isinstance(granularity, PerTensor) else values
+        assert found.full_max == pytest.approx(np.abs(widest).max())
+    assert found.channel_max == pytest.approx(matrix.max(axis=1).tolist())
+
+
+def test_that_a_constant_weight_and_a_channel_that_is_not_there_are_handled(tmp_path: Path) -> None:
+    proto = conv_chain()
+    weight = next(item for item in proto.graph.initializer if item.name == "w2")
+    weight.CopyFrom(numpy_helper.from_array(np.zeros((8, 8, 3, 3), np.float32), "w2"))
+    model = open_built(proto, tmp_path)
+    found = histogram(model, WeightScheme(4))
+    assert sum(found.counts) == sum(found.quantized_counts) == 8 * 72
+    assert found.sqnr_db is None
+    with pytest.raises(ModelError, match="8 output channels"):
+        build_weight_histogram(model, WeightHistogramRequest(str(model.path), "second", LayerPlan(), 8))
