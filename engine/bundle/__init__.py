@@ -1,0 +1,1 @@
+"""Deployment bundles: a model with all that serves it, checked by running it before it gets its name."""
