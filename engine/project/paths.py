@@ -1,0 +1,83 @@
+"""Paths in a project: as they were, and relative to the project's file, so that both can be moved together."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from engine.jobs.requests import DataChoice
+from engine.project.project import Project
+from engine.project.runs import Run
+
+Resolve = Callable[[str], str]
+
+
+def relative_paths(project: Project, folder: Path) -> dict[str, str]:
+    """Every path of the project as it is seen from the folder of its file; paths on another drive are left out."""
+    found = {}
+    for path in _paths(project):
+        try:
+            found[path] = Path(os.path.relpath(path, folder)).as_posix()
+        except ValueError:
+            continue
+    return found
+
+
+def build_resolver(folder: Path, relative: Mapping[str, str]) -> Resolve:
+    """Gives the path to use for a stored one: seen from the project's file if there is something, else as it was."""
+
+    def resolve(path: str) -> str:
+        if path not in relative:
+            return path
+        moved = os.path.normpath(folder / relative[path])
+        return moved if Path(moved).exists() else path
+
+    return resolve
+
+
+def resolve_paths(project: Project, resolve: Resolve) -> Project:
+    """The project with all its paths as they are to be used now."""
+    data, point = project.data, project.float_benchmark
+    if data is not None:
+        data = dataclasses.replace(
+            data,
+            calibration=_resolve_data(data.calibration, resolve),
+            evaluation=_resolve_data(data.evaluation, resolve) if data.evaluation else None,
+        )
+    return dataclasses.replace(
+        project,
+        model=dataclasses.replace(project.model, path=resolve(project.model.path)),
+        data=data,
+        float_benchmark=dataclasses.replace(point, path=resolve(point.path)) if point else None,
+        runs=tuple(_resolve_run(run, resolve) for run in project.runs),
+    )
+
+
+def _resolve_data(choice: DataChoice, resolve: Resolve) -> DataChoice:
+    preprocess = resolve(choice.preprocess) if choice.preprocess else choice.preprocess
+    return dataclasses.replace(choice, path=resolve(choice.path), preprocess=preprocess)
+
+
+def _resolve_run(run: Run, resolve: Resolve) -> Run:
+    output = resolve(run.converted.output)
+    if output == run.converted.output:
+        return run
+    return dataclasses.replace(
+        run,
+        converted=dataclasses.replace(run.converted, output=output),
+        evaluation=dataclasses.replace(run.evaluation, model=output) if run.evaluation else None,
+        benchmark=dataclasses.replace(run.benchmark, path=output) if run.benchmark else None,
+    )
+
+
+def _paths(project: Project) -> Iterator[str]:
+    yield project.model.path
+    for choice in (project.data.calibration, project.data.evaluation) if project.data else ():
+        if choice is not None:
+            yield choice.path
+            if choice.preprocess:
+                yield choice.preprocess
+    for run in project.runs:
+        yield run.converted.output

@@ -1,0 +1,1 @@
+"""The window's side of a project: saving, restoring, and the page of the history."""
