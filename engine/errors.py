@@ -21,6 +21,10 @@ class PlanError(BitsmithError):
     """A plan that is malformed, belongs to another model or asks for something impossible."""
 
 
+class ProjectError(BitsmithError):
+    """A project file that is missing, damaged, of a newer version, or made with another model."""
+
+
 class CalibrationError(BitsmithError):
     """A calibration that is missing, unreadable or belongs to another model."""
 

@@ -24,6 +24,7 @@ from engine.numerics.schemes import (
     ActivationRange,
     CalibrationMethod,
     Granularity,
+    InputScaling,
     Kernel,
     PerChannel,
     PerGroup,
@@ -46,15 +47,21 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One layer's choices. The kernel fixes what happens to the layer's input."""
+    """One layer's choices. The kernel fixes what happens to the layer's input.
+
+    `input_range` is range_min and range_max of the tensor that a static layer reads, set by hand in place of what
+    calibration finds; every layer that reads the tensor shares it.
+    """
 
     weights: WeightScheme = WeightScheme(bits=32)
     kernel: Kernel = Kernel.FLOAT
     is_locked: bool = False
     rounding: Rounding = Rounding.NEAREST
+    input_range: tuple[float, float] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        ActivationRange(fixed=self.input_range)  # refuses what is no range
         if self.kernel != Kernel.FLOAT and not self.weights.is_integer:
             raise PlanError(
                 f"{self.weights.bits}-bit weights run on the float kernel only, not on {self.kernel}. "
@@ -76,7 +83,14 @@ class PlanDefaults:
     `weight_only_kernel` serves layers with float activations: `float`, or `nbits` where the operator
     has it, which keeps weights packed in memory. `asymmetric` gives
     4-bit weights a zero point, as 2-bit ones always have. `portable` demands a file of standard ONNX operators
-    only, whatever the layers are given. `rounding` is that of integer weights.
+    only, whatever the layers are given. `rounding` is that of integer weights. `per_tensor` gives 8-bit
+    weights one scale as a whole instead of one per channel.
+
+    What is done to the network before anything is rounded: `equalize` evens out weight ranges across layers,
+    `input_scaling` those of weights and inputs in transformers; `correct_bias` takes mean errors out of biases.
+
+    `distillation_steps` is for how long all integer weights are trained, once they are rounded, to give the outputs
+    of the float model; 0 leaves them as they are.
     """
 
     activations: ActivationMode = ActivationMode.STATIC
@@ -89,8 +103,17 @@ class PlanDefaults:
     reduce_range: bool = False
     portable: bool = False
     rounding: Rounding = Rounding.NEAREST
+    per_tensor: bool = False
+    equalize: bool = False
+    input_scaling: InputScaling = InputScaling.NONE
+    correct_bias: bool = False
+    distillation_steps: int = 0
 
     def __post_init__(self) -> None:
+        if self.distillation_steps < 0:
+            raise PlanError(f"{self.distillation_steps} steps of distillation are too few. Give 0 or more.")
+        if self.per_tensor and self.weight_only_kernel == Kernel.NBITS:
+            raise PlanError("The nbits kernel needs groups of weights. Do without per-tensor weights.")
         if self.portable and self.weight_only_kernel == Kernel.NBITS:
             raise PlanError(
                 "The nbits kernel is com.microsoft's own operator, which portable ONNX leaves out. Choose the float "
@@ -125,12 +148,19 @@ class Plan:
         """The choices for one layer."""
         return self.layers.get(name, FLOAT_LAYER)
 
+    def activation_range(self, name: str) -> ActivationRange:
+        """How the static range of what one layer reads is found."""
+        return dataclasses.replace(self.defaults.activation_range, fixed=self.layer(name).input_range)
+
     def with_layers(self, changes: Mapping[str, LayerPlan]) -> Plan:
         """A plan in which the named layers are replaced."""
         return dataclasses.replace(self, layers={**self.layers, **changes})
 
     def with_bits(self, layers: Iterable[LayerSummary], bits: int) -> Plan:
-        """A plan in which the unlocked ones of `layers` have `bits`, in the plan's default scheme."""
+        """A plan in which the unlocked ones of `layers` have `bits`, in the plan's default scheme.
+
+        A clip was chosen for other bits and goes; a range of the input stays.
+        """
         by_form: dict[tuple[object, ...], LayerPlan] = {}
         changes = {}
         for layer in layers:
@@ -138,7 +168,9 @@ class Plan:
                 continue
             if layer.form not in by_form:
                 by_form[layer.form] = choose_layer_plan(layer, bits, self.defaults)
-            changes[layer.name] = by_form[layer.form]
+            kept = self.layer(layer.name).input_range
+            choice = by_form[layer.form]
+            changes[layer.name] = choice if kept is None else dataclasses.replace(choice, input_range=kept)
         return self.with_layers(changes)
 
     def with_lock(self, names: Iterable[str], *, locked: bool) -> Plan:
@@ -152,8 +184,14 @@ class Plan:
 
     @property
     def needs_rounding_data(self) -> bool:
-        """Whether the codes of any layer are chosen by what the layer reads."""
-        return any(layer.weights.is_integer and layer.rounding != Rounding.NEAREST for layer in self.layers.values())
+        """Whether the codes or the bias of any layer are chosen by what the layer reads."""
+        is_any = self.defaults.correct_bias
+        return any(x.weights.is_integer and (is_any or x.rounding != Rounding.NEAREST) for x in self.layers.values())
+
+    @property
+    def is_distilled(self) -> bool:
+        """Whether there are integer weights, and they are trained."""
+        return self.defaults.distillation_steps > 0 and any(x.weights.is_integer for x in self.layers.values())
 
     @property
     def digest(self) -> str:
@@ -164,6 +202,8 @@ class Plan:
         for layer in document["layers"].values():
             layer.pop("locked", None)
             layer.pop("reason", None)
+            if layer["kernel"] != Kernel.QLINEAR:
+                layer.pop("input_range", None)
         untouched = _layer_to_json(FLOAT_LAYER)
         document["layers"] = {name: layer for name, layer in document["layers"].items() if layer != untouched}
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
@@ -202,6 +242,8 @@ def choose_layer_plan(layer: LayerSummary, bits: int, defaults: PlanDefaults) ->
     granularity = choose_granularity(layer, bits, defaults.group_size)
     if kernel == Kernel.NBITS:
         granularity = PerGroup(defaults.group_size)
+    elif defaults.per_tensor and bits == 8:
+        granularity = PerTensor()
     return LayerPlan(
         weights=WeightScheme(
             bits=bits,
@@ -314,10 +356,17 @@ def plan_to_json(plan: Plan) -> JsonObject:
             **({"asymmetric": True} if plan.defaults.asymmetric else {}),
             **({"portable": True} if plan.defaults.portable else {}),
             **({"rounding": str(plan.defaults.rounding)} if plan.defaults.rounding != Rounding.NEAREST else {}),
+            **{name: True for name in _SWITCHES if getattr(plan.defaults, name)},
+            **_scaling_to_json(plan.defaults.input_scaling),
+            **({"distillation_steps": plan.defaults.distillation_steps} if plan.defaults.distillation_steps else {}),
         },
         "layers": {name: _layer_to_json(plan.layers[name]) for name in sorted(plan.layers)},
         "provenance": plan.provenance,
     }
+
+
+def _scaling_to_json(scaling: InputScaling) -> JsonObject:
+    return {} if scaling == InputScaling.NONE else {"input_scaling": str(scaling)}
 
 
 def _percentile_to_json(method: RangeMethod, percentile: float) -> JsonObject:
@@ -338,22 +387,29 @@ def _layer_to_json(layer: LayerPlan) -> JsonObject:
         }
         if layer.weights.reduce_range:
             document["reduce_range"] = True
+        if layer.weights.clip is not None:
+            document["clip"] = layer.weights.clip
         if isinstance(granularity, PerGroup):
             document["group_size"] = granularity.group_size
+    if layer.input_range is not None:
+        document["input_range"] = list(layer.input_range)
     if layer.is_locked:
         document["locked"] = True
     return document
 
 
+# Defaults that are off unless they are named.
+_SWITCHES = ("per_tensor", "equalize", "correct_bias")
 _LAYER_KEYS = {
     "bits", "kernel", "symmetric", "granularity", "group_size", "weight_range", "rounding", "locked",
-    "reduce_range", "weight_percentile",
+    "reduce_range", "weight_percentile", "clip", "input_range",
 }  # fmt: skip
 _PLAN_KEYS = {"schema_version", "model", "defaults", "layers", "provenance"}
 _MODEL_KEYS = {"name", "sha256"}
 _DEFAULTS_KEYS = {
     "activations", "activation_method", "activation_percentile", "group_size", "weight_range", "weight_only_kernel",
-    "reduce_range", "portable", "weight_percentile", "asymmetric", "rounding",
+    "reduce_range", "portable", "weight_percentile", "asymmetric", "rounding", "input_scaling",
+    "distillation_steps", *_SWITCHES,
 }  # fmt: skip
 
 
@@ -368,8 +424,8 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
             raise PlanError(f"{source} was written by a newer Bitsmith. Update Bitsmith to read it.")
         defaults = document.get("defaults", {})
         return Plan(
-            model_sha256=document["model"]["sha256"],
-            model_name=document["model"]["name"],
+            model_sha256=_text(document["model"], "sha256"),
+            model_name=_text(document["model"], "name"),
             layers={name: _layer_from_json(layer) for name, layer in document["layers"].items()},
             defaults=PlanDefaults(
                 activations=ActivationMode(defaults.get("activations", "static")),
@@ -377,24 +433,50 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
                     CalibrationMethod(defaults.get("activation_method", "mse")),
                     defaults.get("activation_percentile", ActivationRange.percentile),
                 ),
-                group_size=defaults.get("group_size", DEFAULT_GROUP_SIZE),
+                group_size=_count(defaults, "group_size", DEFAULT_GROUP_SIZE),
                 range_method=RangeMethod(defaults.get("weight_range", "mse")),
                 weight_percentile=defaults.get("weight_percentile", DEFAULT_WEIGHT_PERCENTILE),
-                reduce_range=defaults.get("reduce_range", False),
+                reduce_range=_switch(defaults, "reduce_range"),
                 weight_only_kernel=Kernel(defaults.get("weight_only_kernel", "float")),
-                asymmetric=defaults.get("asymmetric", False),
-                portable=defaults.get("portable", False),
+                asymmetric=_switch(defaults, "asymmetric"),
+                portable=_switch(defaults, "portable"),
                 rounding=Rounding(defaults.get("rounding", "nearest")),
+                per_tensor=_switch(defaults, "per_tensor"),
+                equalize=_switch(defaults, "equalize"),
+                correct_bias=_switch(defaults, "correct_bias"),
+                input_scaling=InputScaling(defaults.get("input_scaling", "none")),
+                distillation_steps=_count(defaults, "distillation_steps", 0),
             ),
-            provenance=document.get("provenance", ""),
+            provenance=_text({"provenance": "", **document}, "provenance"),
             extra=_unknown_fields(document),
         )
     except PlanError:
         raise
     except KeyError as error:
         raise PlanError(f"{source} is not a Bitsmith plan: the field {error} is missing.") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise PlanError(f"{source} is not a Bitsmith plan: {error}.") from error
+
+
+def _switch(document: JsonObject, key: str, *, default: bool = False) -> bool:
+    value = document.get(key, default)
+    if not isinstance(value, bool):
+        raise TypeError(f"'{key}' is {value!r}, and must be true or false")
+    return value
+
+
+def _text(document: JsonObject, key: str) -> str:
+    value = document[key]
+    if not isinstance(value, str):
+        raise TypeError(f"'{key}' is {value!r}, and must be text")
+    return value
+
+
+def _count(document: JsonObject, key: str, default: int | None = None) -> int:
+    value = document[key] if default is None else document.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"'{key}' is {value!r}, and must be a whole number")
+    return value
 
 
 def _unknown_fields(document: JsonObject) -> JsonObject:
@@ -410,24 +492,33 @@ def _unknown_fields(document: JsonObject) -> JsonObject:
 def _layer_from_json(document: JsonObject) -> LayerPlan:
     return LayerPlan(
         weights=WeightScheme(
-            bits=document["bits"],
-            symmetric=document.get("symmetric", True),
+            bits=_count(document, "bits"),
+            symmetric=_switch(document, "symmetric", default=True),
             granularity=_granularity_from_json(document),
             range_method=RangeMethod(document.get("weight_range", "minmax")),
             percentile=document.get("weight_percentile", DEFAULT_WEIGHT_PERCENTILE),
-            reduce_range=document.get("reduce_range", False),
+            reduce_range=_switch(document, "reduce_range"),
+            clip=None if document.get("clip") is None else float(document["clip"]),
         ),
         kernel=Kernel(document["kernel"]),
-        is_locked=document.get("locked", False),
+        is_locked=_switch(document, "locked"),
         rounding=Rounding(document.get("rounding", "nearest")),
+        input_range=_input_range_from_json(document.get("input_range")),
         extra={key: value for key, value in document.items() if key not in _LAYER_KEYS},
     )
+
+
+def _input_range_from_json(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    low, high = value
+    return float(low), float(high)
 
 
 def _granularity_from_json(document: JsonObject) -> Granularity:
     name = document.get("granularity", "per_channel")
     if name == "group":
-        return PerGroup(document["group_size"])
+        return PerGroup(_count(document, "group_size"))
     if name not in ("per_tensor", "per_channel"):
         raise ValueError(f"granularity {name!r} is none of per_tensor, per_channel, group")
     return PerTensor() if name == "per_tensor" else PerChannel()
@@ -443,7 +534,7 @@ def load_plan(path: Path) -> Plan:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlanError(f"Cannot read the plan {path}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlanError(f"{path} is not a JSON file: {error}. Give a plan written by Bitsmith.") from error
     return plan_from_json(document, str(path))
 

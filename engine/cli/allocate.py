@@ -46,6 +46,7 @@ from engine.jobs.requests import (
 from engine.latency.figures import Latencies
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan, select_layers
+from engine.presets import find_preset
 from engine.sensitivity.matrix import Metric, Sensitivity, load_sensitivity
 from engine.summary import ModelSummary
 
@@ -140,7 +141,10 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     plan = _read_base(arguments, model)
     metric = Metric.TOP1_DROP if arguments.max_drop is not None else arguments.metric
     latencies = _measure_latencies(arguments, plan, context)
-    request = AllocateRequest(model, sensitivity, plan, budget, metric, latencies, frozenset(arguments.forbid))
+    forbidden = frozenset(arguments.forbid)
+    if arguments.preset is not None:
+        forbidden |= frozenset(Kernel) - find_preset(arguments.preset).kernels
+    request = AllocateRequest(model, sensitivity, plan, budget, metric, latencies, forbidden)
     if arguments.data is None:
         result = run_job(request, AllocateResult, context)
         _write(output, result.plan, context)

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.cli.command import Answer, Command, JsonObject, UsageError, format_bytes, format_db
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
+    DEFAULT_BITS,
     SCHEME_OPTIONS,
     add_data,
     add_layer_overrides,
@@ -18,6 +19,7 @@ from engine.cli.options import (
     add_samples,
     add_scheme,
     apply_layer_overrides,
+    build_chosen_plan,
     ensure_not_source,
     open_request,
     read_data,
@@ -26,11 +28,10 @@ from engine.cli.options import (
 from engine.job_context import ensure_writable
 from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES, ConvertRequest, ConvertResult
 from engine.numerics.schemes import WEIGHT_BITS, ActivationMode
-from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan
+from engine.plan import Plan, ensure_plan_fits, format_plan, load_plan
+from engine.presets import find_preset
 from engine.pytorch import is_packed_path
 from engine.summary import ModelSummary
-
-DEFAULT_BITS = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser, required=False, purpose="samples for calibration and verification: ")
     parser.add_argument("--calibration", metavar="C.calib", help="ranges that calibrate wrote, instead of new ones")
     add_samples(parser, DEFAULT_CALIBRATION_SAMPLES)
+    parser.set_defaults(samples=None)  # a preset may say how many
     add_output(parser, "OUT.onnx", "the quantized model; OUT.safetensors for packed PyTorch weights")
     parser.add_argument("--save-plan", metavar="P.json", help="also write the plan that was used to this file")
 
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
         ensure_writable(Path(arguments.save_plan))
     model = run_job(open_request(arguments), ModelSummary, context)
     plan = _read_plan(arguments, model)
-    request = ConvertRequest(arguments.model, plan, arguments.output, data, arguments.calibration, arguments.samples)
+    request = ConvertRequest(arguments.model, plan, arguments.output, data, arguments.calibration, _samples(arguments))
     result = run_job(request, ConvertResult, context)
     if arguments.save_plan:
         with context.output(Path(arguments.save_plan)) as temporary:
@@ -74,11 +76,10 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
 
 def _read_plan(arguments: argparse.Namespace, model: ModelSummary) -> Plan:
     if arguments.plan is None:
-        bits = DEFAULT_BITS if arguments.weights is None else arguments.weights
         scheme = read_scheme(arguments)
         if is_packed_path(arguments.output) and arguments.activations is None:
             scheme = dataclasses.replace(scheme, activations=ActivationMode.FLOAT)
-        plan = build_plan(model, bits, scheme)
+        plan = build_chosen_plan(arguments, model, scheme)
     else:
         schemes = {"weights", *SCHEME_OPTIONS} - {"portable"}  # which is a demand on the file
         if any(getattr(arguments, name) is not None for name in schemes):
@@ -88,6 +89,12 @@ def _read_plan(arguments: argparse.Namespace, model: ModelSummary) -> Plan:
             plan = dataclasses.replace(plan, defaults=dataclasses.replace(plan.defaults, portable=True))
         ensure_plan_fits(plan, model)
     return apply_layer_overrides(plan, model, arguments.layer)
+
+
+def _samples(arguments: argparse.Namespace) -> int:
+    if arguments.samples is not None:
+        return int(arguments.samples)
+    return DEFAULT_CALIBRATION_SAMPLES if arguments.preset is None else find_preset(arguments.preset).samples
 
 
 def convert_to_json(result: ConvertResult) -> JsonObject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from engine.calibration.calibration import load_calibration
 from engine.cli.command import UsageError
 from engine.cli.job import run_job
+from engine.data_choice_file import is_choice_path, load_choice
 from engine.errors import OutputError
 from engine.job_context import JobContext
 from engine.jobs.requests import DataChoice, OpenRequest
@@ -20,13 +22,17 @@ from engine.numerics.schemes import (
     ActivationMode,
     ActivationRange,
     CalibrationMethod,
+    InputScaling,
     Kernel,
     RangeMethod,
     Rounding,
 )
-from engine.plan import Plan, PlanDefaults, choose_layer_plan, select_layers
+from engine.plan import Plan, PlanDefaults, build_plan, choose_layer_plan, select_layers
+from engine.presets import apply_preset, find_preset
 from engine.summary import ModelSummary
+from engine.user_files import preset_files
 
+DEFAULT_BITS = 8
 ACTIVATIONS = {"static8": ActivationMode.STATIC, "dynamic8": ActivationMode.DYNAMIC, "float": ActivationMode.FLOAT}
 
 
@@ -80,30 +86,72 @@ def import_first(arguments: argparse.Namespace, context: JobContext, models: Seq
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool, purpose: str = "") -> None:
-    """`--data`, `--preprocess` and `--skip`."""
+    """`--data`, and how it is read."""
     parser.add_argument(
         "--data",
         metavar="D",
         required=required,
         help=f"{purpose}a .npz with arrays named as the model's inputs (`labels` or `y` are labels), a .npy, "
-        "or a folder of images",
+        "a .txt, a folder of images, or a .json that says all about data, as report writes it",
     )
-    parser.add_argument("--preprocess", metavar="P.json", help="how images become inputs: size, colour, mean, std")
+    parser.add_argument(
+        "--preprocess",
+        metavar="P.json",
+        help="how images become inputs: size, colour, mean, std; a file, or one of the presets that bitsmith presets "
+        "lists",
+    )
+    parser.add_argument("--label-file", metavar="L.csv", help="class numbers or names of a folder's images: file,label")
+    parser.add_argument(
+        "--tokenizer", metavar="T.json", help="turns a .txt file into tokens; found beside it by itself"
+    )
     parser.add_argument("--skip", type=_count, default=0, metavar="N", help="pass over the first N samples")
+    parser.add_argument(
+        "--shuffle",
+        type=_count,
+        metavar="SEED",
+        help="take the samples in a random order, class by class in turn, which the seed decides; the window uses 0",
+    )
 
 
 def read_data(arguments: argparse.Namespace) -> DataChoice | None:
     """What `add_data` collected; None without `--data`."""
     if arguments.data is None:
-        if arguments.preprocess or arguments.skip:
-            raise UsageError("--preprocess and --skip belong to --data, which is missing.")
+        if given := _given_data_options(arguments):
+            raise UsageError(f"{given[0]} belongs to --data, which is missing.")
         return None
-    return DataChoice(arguments.data, arguments.preprocess, arguments.skip)
+    return read_required_data(arguments)
 
 
 def read_required_data(arguments: argparse.Namespace) -> DataChoice:
     """What `add_data(required=True)` collected."""
-    return DataChoice(arguments.data, arguments.preprocess, arguments.skip)
+    if is_choice_path(arguments.data):
+        if given := _given_data_options(arguments):
+            raise UsageError(f"{Path(arguments.data).name} says how data are read; it does not go with {given[0]}.")
+        return load_choice(Path(arguments.data))
+    return DataChoice(
+        arguments.data,
+        _find_preprocessing(arguments.preprocess),
+        arguments.skip,
+        seed=arguments.shuffle,
+        label_file=arguments.label_file,
+        tokenizer=arguments.tokenizer,
+    )
+
+
+def _given_data_options(arguments: argparse.Namespace) -> list[str]:
+    values = {
+        "--preprocess": arguments.preprocess, "--skip": arguments.skip or None, "--shuffle": arguments.shuffle,
+        "--label-file": arguments.label_file, "--tokenizer": arguments.tokenizer,
+    }  # fmt: skip
+    return [option for option, value in values.items() if value is not None]
+
+
+def _find_preprocessing(text: str | None) -> str | None:
+    """A file, or a preset of preprocessing by its name."""
+    if text is None or Path(text).exists():
+        return text
+    found = preset_files("preprocess").get(text)
+    return str(found) if found else text
 
 
 def add_samples(parser: argparse.ArgumentParser, default: int) -> None:
@@ -121,6 +169,12 @@ def add_output(parser: argparse.ArgumentParser, metavar: str, what: str) -> None
 def add_scheme(parser: argparse.ArgumentParser) -> None:
     """How layers are quantized when they get a bit width; all default to None, so that use can be told."""
     group = parser.add_argument_group("how layers are quantized")
+    group.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="start from what suits a target, such as server-vnni or mobile; the options below change it (see: "
+        "bitsmith presets)",
+    )
     group.add_argument(
         "--activations",
         choices=ACTIVATIONS,
@@ -164,6 +218,39 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
         "stay close to float on --data (gptq: seconds; adaround: minutes)",
     )
     group.add_argument(
+        "--per-tensor",
+        action="store_const",
+        const=True,
+        help="one scale for a whole 8-bit weight, as some accelerators want it; --equalize and --correct-bias make "
+        "up for most of what that loses",
+    )
+    group.add_argument(
+        "--equalize",
+        action="store_const",
+        const=True,
+        help="even out weight ranges across layers first; the float network stays the same",
+    )
+    group.add_argument(
+        "--scale-inputs",
+        choices=[str(scaling) for scaling in InputScaling],
+        help="in transformers, move ranges from inputs to weights (smooth: for 8-bit activations) or from weights to "
+        "inputs (awq: for 4- and 2-bit weights) first, by what --data shows",
+    )
+    group.add_argument(
+        "--correct-bias",
+        action="store_const",
+        const=True,
+        help="take the mean error of every layer's output on --data out of its bias; --rounding gptq and adaround do "
+        "so anyway",
+    )
+    group.add_argument(
+        "--distill",
+        type=positive_count,
+        metavar="STEPS",
+        help="then train all integer weights for so many steps on --data, without labels, to give the outputs of the "
+        "float model (quantization-aware fine-tuning: minutes; 300 steps are a start)",
+    )
+    group.add_argument(
         "--reduce-range",
         action="store_const",
         const=True,
@@ -190,8 +277,10 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
 
 
 SCHEME_OPTIONS = (
+    "preset",
     "activations", "group_size", "kernel", "weight_range", "reduce_range", "portable", "activation_method",
-    "percentile", "weight_percentile", "asymmetric", "rounding",
+    "percentile", "weight_percentile", "asymmetric", "rounding", "distill",
+    "per_tensor", "equalize", "scale_inputs", "correct_bias",
 )  # fmt: skip
 
 
@@ -203,6 +292,8 @@ def _method_of(arguments: argparse.Namespace) -> CalibrationMethod | None:
 
 def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
     """What `add_scheme` collected."""
+    if arguments.preset is not None:
+        return _change_preset(find_preset(arguments.preset).defaults, arguments)
     method = CalibrationMethod(arguments.activation_method or _method_of(arguments) or ActivationRange.method)
     if arguments.weight_percentile is not None and arguments.weight_range != RangeMethod.PERCENTILE:
         raise UsageError("--weight-percentile belongs to --weight-range percentile.")
@@ -223,9 +314,55 @@ def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
         asymmetric=bool(arguments.asymmetric),
         reduce_range=bool(arguments.reduce_range),
         rounding=Rounding(arguments.rounding or Rounding.NEAREST),
+        per_tensor=bool(arguments.per_tensor),
+        equalize=bool(arguments.equalize),
+        input_scaling=InputScaling(arguments.scale_inputs or InputScaling.NONE),
+        correct_bias=bool(arguments.correct_bias),
+        distillation_steps=arguments.distill or 0,
         weight_only_kernel=Kernel(arguments.kernel or Kernel.FLOAT),
         portable=bool(arguments.portable),
     )
+
+
+def build_chosen_plan(arguments: argparse.Namespace, model: ModelSummary, scheme: PlanDefaults) -> Plan:
+    """The plan of `--weights`, `--preset` and `scheme`, which `read_scheme` gave.
+
+    A preset limits kernels to those of its target, unless `--activations` or `--kernel` asks for others.
+    """
+    if arguments.preset is None:
+        return build_plan(model, DEFAULT_BITS if arguments.weights is None else arguments.weights, scheme)
+    preset = find_preset(arguments.preset)
+    bits = preset.bits if arguments.weights is None else arguments.weights
+    kernels = preset.kernels if arguments.activations is None and arguments.kernel is None else frozenset(Kernel)
+    changed = dataclasses.replace(preset, bits=bits, defaults=scheme, kernels=kernels)
+    return apply_preset(build_plan(model, bits, scheme), model, changed)
+
+
+def _change_preset(defaults: PlanDefaults, arguments: argparse.Namespace) -> PlanDefaults:
+    """The defaults of a preset, with the options that were given in their place."""
+    span = defaults.activation_range
+    changed = ActivationRange(
+        CalibrationMethod(arguments.activation_method or span.method),
+        span.percentile if arguments.percentile is None else arguments.percentile,
+    )
+    given = {
+        "activations": ACTIVATIONS[arguments.activations] if arguments.activations else None,
+        "group_size": arguments.group_size,
+        "range_method": RangeMethod(arguments.weight_range) if arguments.weight_range else None,
+        "weight_percentile": arguments.weight_percentile,
+        "asymmetric": arguments.asymmetric,
+        "reduce_range": arguments.reduce_range,
+        "rounding": Rounding(arguments.rounding) if arguments.rounding else None,
+        "per_tensor": arguments.per_tensor,
+        "equalize": arguments.equalize,
+        "input_scaling": InputScaling(arguments.scale_inputs) if arguments.scale_inputs else None,
+        "correct_bias": arguments.correct_bias,
+        "distillation_steps": arguments.distill,
+        "weight_only_kernel": Kernel(arguments.kernel) if arguments.kernel else None,
+        "portable": arguments.portable,
+    }
+    known = {key: value for key, value in given.items() if value is not None}
+    return dataclasses.replace(defaults, activation_range=changed, **known)
 
 
 def add_layer_overrides(parser: argparse.ArgumentParser) -> None:

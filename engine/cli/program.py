@@ -19,6 +19,7 @@ import engine
 from engine.cli.allocate import ALLOCATE
 from engine.cli.analyze import ANALYZE
 from engine.cli.benchmark import BENCHMARK
+from engine.cli.bundle import BUNDLE
 from engine.cli.calibrate import CALIBRATE
 from engine.cli.command import Answer, Command, UsageError
 from engine.cli.convert import CONVERT
@@ -27,10 +28,16 @@ from engine.cli.diagnose import DIAGNOSE
 from engine.cli.evaluate import EVALUATE
 from engine.cli.inspect import INSPECT
 from engine.cli.job import EXIT_CANCELLED, ConsoleContext, call_interruptibly
+from engine.cli.presets import PRESETS
 from engine.cli.probe import PROBE
+from engine.cli.recover import RECOVER
+from engine.cli.report import REPORT
 from engine.errors import BitsmithError, JobCancelled
 
-COMMANDS = (INSPECT, CALIBRATE, ANALYZE, DIAGNOSE, ALLOCATE, CONVERT, EVALUATE, BENCHMARK, PROBE, DEMO)
+COMMANDS = (
+    INSPECT, CALIBRATE, ANALYZE, DIAGNOSE, ALLOCATE, CONVERT,
+    RECOVER, EVALUATE, BENCHMARK, BUNDLE, REPORT, PRESETS, PROBE, DEMO,
+)  # fmt: skip
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2

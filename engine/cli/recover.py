@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from engine.cli.command import Answer, Command, JsonObject, Table, UsageError, drop_absent, format_bytes
-from engine.cli.convert import DEFAULT_BITS, convert_to_json
+from engine.cli.convert import convert_to_json
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
     SCHEME_OPTIONS,
@@ -18,6 +18,7 @@ from engine.cli.options import (
     add_samples,
     add_scheme,
     apply_layer_overrides,
+    build_chosen_plan,
     ensure_not_source,
     open_request,
     positive_count,
@@ -29,7 +30,6 @@ from engine.jobs.requests import (
     DEFAULT_EVALUATION_SAMPLES,
     DEFAULT_RECOVERY_SAMPLES,
     DEFAULT_RECOVERY_SECONDS,
-    DataChoice,
     DataSplit,
     EvaluationSource,
     RecoverForecastRequest,
@@ -37,7 +37,7 @@ from engine.jobs.requests import (
     SplitRequest,
 )
 from engine.numerics.schemes import WEIGHT_BITS
-from engine.plan import Plan, build_plan, load_plan
+from engine.plan import Plan, load_plan
 from engine.recovery.report import RecoverForecast, RecoverResult, RecoverStep
 from engine.recovery.targets import Ending, Rung, Target, TargetKind
 from engine.summary import ModelSummary
@@ -134,8 +134,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
 
 def _read_plan(arguments: argparse.Namespace, model: ModelSummary) -> Plan:
     if arguments.plan is None:
-        bits = DEFAULT_BITS if arguments.weights is None else arguments.weights
-        plan = build_plan(model, bits, read_scheme(arguments))
+        plan = build_chosen_plan(arguments, model, read_scheme(arguments))
     else:
         if any(getattr(arguments, name) is not None for name in ("weights", *SCHEME_OPTIONS)):
             raise UsageError("--plan says how layers are quantized; it does not go together with --weights and such.")
@@ -145,9 +144,14 @@ def _read_plan(arguments: argparse.Namespace, model: ModelSummary) -> Plan:
 
 def _divide(arguments: argparse.Namespace, context: ConsoleContext) -> DataSplit:
     """No sample is learnt from and measured on."""
-    other = None if arguments.evaluation is None else DataChoice(arguments.evaluation, arguments.preprocess)
+    if arguments.skip or arguments.shuffle is not None:
+        raise UsageError("recover divides the samples by itself; it does not go together with --skip and --shuffle.")
+    data = read_required_data(arguments)
+    other = None if arguments.evaluation is None else dataclasses.replace(data, path=arguments.evaluation)
+    if other is not None and Path(other.path).is_dir():
+        other = dataclasses.replace(other, label_file=None)  # which names the images of the other folder
     source = EvaluationSource.REST if other is None else EvaluationSource.OTHER
-    request = SplitRequest(arguments.model, read_required_data(arguments), other, source, arguments.samples)
+    request = SplitRequest(arguments.model, data, other, source, arguments.samples)
     return run_job(request, DataSplit, context)
 
 
@@ -217,9 +221,9 @@ RECOVER = Command(
     name="recover",
     summary="bring back what few bits lose, step by step, until a target is met",
     description="Convert the plan with better and better methods, from seconds to minutes: bias correction, "
-    "equalization, scaling, GPTQ, AdaRound, and changes of single layers. Every result is measured on samples that "
-    "were not learnt from; the best so far is at OUT.onnx at any time, with its plan. A run that was cancelled goes on "
-    "where it was.",
+    "equalization, scaling, GPTQ, AdaRound, changes of single layers, and training against the float network. Every "
+    "result is measured on samples that were not learnt from; the best so far is at OUT.onnx at any time. "
+    "A run that was cancelled goes on where it was.",
     example="bitsmith recover net.onnx --weights 4 --data images.npz --target drop=1 -o net-w4.onnx\n"
     "bitsmith recover net.onnx --plan plan.json --data calib.npz --evaluation test.npz --target sqnr=20 -o net-q.onnx",
     add_arguments=add_arguments,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +19,7 @@ from engine.compensation.walk import Replaced, Walk
 from engine.data.dataset import Dataset
 from engine.errors import UnsupportedOperator
 from engine.job_context import JobContext
+from engine.jobs.requests import LayerRounding
 from engine.model.graph import attribute_float
 from engine.model.layers import RECURRENT_OPS, Layer
 from engine.model.opened import Model
@@ -54,7 +57,7 @@ def choose_weights(
             f"{str(error)[:-1]}, so {chooser.left} of {len(chooser.layers)} layers were rounded by the inputs of the "
             "float model, not by those of the quantized one."
         )
-        for layer, moments in _float_moments(model, chooser.waiting(), dataset, samples, context):
+        for layer, moments in float_moments(model, chooser.waiting(), dataset, samples, context):
             chooser.visit(layer, moments)
     return ChosenWeights(chooser.weights, chooser.biases, tuple(chooser.notes))
 
@@ -71,7 +74,7 @@ class _Chooser:
 
     def __init__(self, model: Model, plan: Plan, context: JobContext) -> None:
         self._model, self._plan, self._context = model, plan, context
-        wanted = [layer for layer in model.layers if _is_wanted(plan.layer(layer.name))]
+        wanted = [layer for layer in model.layers if self._is_wanted(plan.layer(layer.name))]
         self.layers = [layer for layer in wanted if self._can_choose(layer)]
         self.weights: dict[str, QuantizedWeight] = {}
         self.biases: dict[str, npt.NDArray[np.float32]] = {}
@@ -79,6 +82,10 @@ class _Chooser:
         self.notes = _describe_left([model.summary.layer_by_name[layer.name].title for layer in wanted
                                      if not self._can_choose(layer)])  # fmt: skip
         context.report(0, len(self.layers), "Preparing to round by the layers' inputs")
+
+    def _is_wanted(self, choice: LayerPlan) -> bool:
+        is_corrected = choice.rounding != Rounding.NEAREST or self._plan.defaults.correct_bias
+        return choice.weights.is_integer and is_corrected
 
     def _can_choose(self, layer: Layer) -> bool:
         """Not embeddings, recurrent layers, layers in bodies, shared weights, and layers too wide for their moments."""
@@ -112,11 +119,22 @@ class _Chooser:
         self._context.report(len(self.weights), len(self.layers), f"Rounding {summary.title} ({choice.rounding})")
         matrix = layer.matrix()
         nearest = quantize_layer(matrix, summary, choice)
-        weight = round_weight(choice.rounding, matrix, moments, nearest, choice.weights)
+        weight = nearest
+        if choice.rounding != Rounding.NEAREST:
+            weight = round_weight(choice.rounding, matrix, moments, nearest, choice.weights)
         self.weights[layer.name] = weight
         restored = weight.dequantize()
         self._replace(layer, restored)
-        self._correct_bias(layer, moments.output_shift(matrix, restored))
+        shift = moments.output_shift(matrix, restored)
+        self._correct_bias(layer, shift)
+        before = float(moments.error(matrix, nearest.dequantize()).sum())
+        after = before if weight is nearest else float(moments.error(matrix, restored).sum())
+        if layer.name in self.biases:
+            after -= moments.rows * float(shift @ shift)
+        energy = float(moments.energy(matrix).sum())
+        self._context.partial(
+            LayerRounding(layer.name, choice.rounding, _sqnr_db(energy, before), _sqnr_db(energy, after))
+        )
 
     def _correct_bias(self, layer: Layer, shift: npt.NDArray[np.float64]) -> None:
         value, bias = layer.bias_value, layer.bias
@@ -135,8 +153,9 @@ class _Chooser:
         self.replaced.weights[layer.name] = to_tensor(stored if alpha == 1.0 else stored / np.float32(alpha))
 
 
-def _is_wanted(choice: LayerPlan) -> bool:
-    return choice.weights.is_integer and choice.rounding != Rounding.NEAREST
+def _sqnr_db(energy: float, error: float) -> float:
+    """Rounding of the sums may leave an error of nothing a little below 0."""
+    return 10 * math.log10(max(energy, sys.float_info.min) / error) if error > 0 else math.inf
 
 
 def _describe_left(titles: Sequence[str]) -> list[str]:
@@ -148,7 +167,7 @@ def _describe_left(titles: Sequence[str]) -> list[str]:
     ]
 
 
-def _float_moments(
+def float_moments(
     model: Model, layers: Iterable[Layer], dataset: Dataset, samples: int, context: JobContext
 ) -> Iterator[tuple[Layer, Moments]]:
     """Moments of what the layers of the float model read, in one pass per band."""

@@ -1,4 +1,4 @@
-"""One layer's codes by the rounding that the plan asks for, kept only where they beat rounding to nearest."""
+"""One layer's codes and scales by the rounding that the plan asks for, never worse than rounding to nearest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.compensation.adaround import round_adaround
 from engine.compensation.flips import choose_channels
 from engine.compensation.gptq import round_gptq
 from engine.compensation.moments import Moments
+from engine.compensation.scaling import refine_scales
 from engine.numerics.schemes import Rounding, WeightScheme
 from engine.numerics.weights import QuantizedWeight
 
@@ -23,11 +24,13 @@ METHODS: dict[Rounding, Method] = {Rounding.GPTQ: round_gptq, Rounding.ADAROUND:
 def round_weight(
     rounding: Rounding, matrix: Matrix, moments: Moments, nearest: QuantizedWeight, scheme: WeightScheme
 ) -> QuantizedWeight:
-    """Codes on the grid of `nearest`, chosen channel by channel: the method's where Σ (W·x − V·q)² is lower.
+    """Codes and scales, chosen channel by channel: the method's where Σ (W·x − V·q)² is lower.
 
     Args:
         matrix: W, float32 [channels, inputs].
-        nearest: its nearest codes, whose scales and zero points are kept.
+        nearest: its nearest codes, whose zero points are kept.
     """
     found = METHODS[rounding](matrix, moments, nearest, scheme)
-    return nearest if found is None else choose_channels(matrix, moments, found, nearest)
+    if found is None:
+        return nearest
+    return refine_scales(matrix, moments, choose_channels(matrix, moments, found, nearest), scheme)

@@ -6,42 +6,73 @@ import dataclasses
 from functools import lru_cache
 from pathlib import Path
 
+from engine.activation_histogram import build_activation_histogram
 from engine.allocation import allocate, find_front
 from engine.benchmark import benchmark
+from engine.bottlenecks.finding import find_bottlenecks
+from engine.bottlenecks.report import Bottlenecks
+from engine.bundle.building import build_bundle
 from engine.calibration.calibration import Calibration, ensure_calibration_fits, load_calibration, write_calibration
 from engine.calibration.collection import calibrate
+from engine.comparing.changed_samples import find_changed_samples
+from engine.comparing.layer_errors import measure_layer_errors
+from engine.compensation.equalization import equalize
 from engine.compensation.inputs import InputQuantization
 from engine.conversion.convert import convert, ensure_output_allowed
 from engine.conversion.manifest import ensure_plan_kept
 from engine.data.dataset import Dataset, describe_dataset, open_dataset
+from engine.data.dividing import divide_data
+from engine.data.preview import build_preview
 from engine.diagnosis.diagnosing import diagnose
 from engine.diagnosis.report import Diagnosis
-from engine.errors import CalibrationError
+from engine.errors import CalibrationError, ConversionError
 from engine.evaluation import evaluate
+from engine.graph_view.building import draw_graph
+from engine.graph_view.drawing import Drawing
+from engine.input_check import check_inputs, fit_presets
 from engine.job_context import JobContext
 from engine.jobs.requests import (
+    ActivationHistogram,
+    ActivationHistogramRequest,
     AllocateRequest,
     AllocateResult,
     AnalysisMethod,
     AnalyzeRequest,
     BenchmarkRequest,
+    BottlenecksRequest,
+    BundleRequest,
     CalibrateRequest,
     CalibrateResult,
+    ChangedSamplesRequest,
+    CheckRequest,
     ConvertRequest,
     ConvertResult,
     DataChoice,
+    DataPreview,
     DataRequest,
+    DataSplit,
     DataSummary,
     DiagnoseRequest,
     EvaluateRequest,
+    FitRequest,
     Forecast,
     ForecastRequest,
     Front,
     FrontRequest,
+    GraphRequest,
     LatencyRequest,
+    LayerErrors,
+    LayerErrorsRequest,
     OpenRequest,
     PolishRequest,
     PolishResult,
+    PresetFits,
+    PreviewRequest,
+    RecoverForecastRequest,
+    RecoverRequest,
+    ReportRequest,
+    ReportResult,
+    SplitRequest,
     WeightHistogram,
     WeightHistogramRequest,
 )
@@ -49,10 +80,14 @@ from engine.latency.figures import Latencies
 from engine.latency.measuring import measure_latencies
 from engine.model.opened import Model, open_model
 from engine.model.quantized_layers import ChosenWeights
+from engine.numerics.schemes import InputScaling
 from engine.plan import ensure_plan_fits
 from engine.polish import polish
 from engine.pytorch import is_packed_path
 from engine.pytorch.importing import import_model, is_archive
+from engine.recovery.climbing import recover
+from engine.recovery.report import RecoverForecast, RecoverResult
+from engine.report.writing import write_report
 from engine.sensitivity.exact import analyze_exact, forecast_exact
 from engine.sensitivity.matrix import Sensitivity
 from engine.sensitivity.quick import analyze_quick
@@ -115,9 +150,43 @@ def run_data(request: DataRequest, context: JobContext) -> DataSummary:
     return summary
 
 
+def run_graph(request: GraphRequest, context: JobContext) -> Drawing:
+    """Lay the graph out."""
+    return draw_graph(open_cached(request.model), request.expanded, context)
+
+
+def run_split(request: SplitRequest, context: JobContext) -> DataSplit:
+    """Divide samples between calibration and evaluation."""
+    return divide_data(request, open_cached(request.model).summary.inputs, context)
+
+
+def run_preview(request: PreviewRequest, context: JobContext) -> DataPreview:
+    """Look at one sample."""
+    return build_preview(request, open_cached(request.model).summary)
+
+
+def run_fit(request: FitRequest, context: JobContext) -> PresetFits:
+    """Try every preset of preprocessing."""
+    return fit_presets(request, open_cached(request.model).summary, context)
+
+
 def run_weight_histogram(request: WeightHistogramRequest, context: JobContext) -> WeightHistogram:
     """Histogram of one layer."""
     return build_weight_histogram(open_cached(request.model), request)
+
+
+def run_activation_histogram(request: ActivationHistogramRequest, context: JobContext) -> ActivationHistogram:
+    """Histogram of one layer's input."""
+    path = Path(request.calibration)
+    model = open_cached(request.model)
+    found = _load_calibration(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
+    ensure_calibration_fits(found, model.summary.sha256, model.path.name)
+    return build_activation_histogram(model, found, request)
+
+
+@lru_cache(maxsize=1)
+def _load_calibration(path: str, _modified_ns: int) -> Calibration:
+    return load_calibration(Path(path))
 
 
 def run_calibrate(request: CalibrateRequest, context: JobContext) -> CalibrateResult:
@@ -182,6 +251,8 @@ def run_convert(request: ConvertRequest, context: JobContext) -> ConvertResult:
     ensure_output_allowed(Path(request.output), model.path)
     ensure_plan_kept(Path(request.output), request.plan)
     dataset = _dataset(model, request.data) if request.data else None
+    ensure_plan_fits(request.plan, model.summary)
+    model = _move_ranges(model, request, dataset, context)
     if is_packed_path(request.output):
         from engine.pytorch.packed_file import write_packed
 
@@ -195,18 +266,64 @@ def run_convert(request: ConvertRequest, context: JobContext) -> ConvertResult:
 def _chosen(
     request: ConvertRequest, model: Model, inputs: InputQuantization, dataset: Dataset | None, context: JobContext
 ) -> ChosenWeights | None:
-    """Weights that are rounded by what their layers read; None if the plan has no such layers."""
-    ensure_plan_fits(request.plan, model.summary)
-    if not request.plan.needs_rounding_data:
+    """Weights that are chosen by what their layers read or trained; None if the plan has no such layers."""
+    plan = request.plan
+    ensure_plan_fits(plan, model.summary)
+    if not (plan.needs_rounding_data or plan.is_distilled):
         return None
     if dataset is None:
         raise CalibrationError(
-            "Rounding by GPTQ or AdaRound needs samples of what the layers read. Give data (--data), or choose "
-            "rounding to nearest."
+            "Rounding by GPTQ or AdaRound needs samples of what the layers read, and so do correction of biases and "
+            "distillation. Give data (--data), or choose rounding to nearest and neither of these."
         )
-    from engine.compensation.compensating import choose_weights  # torch
+    # torch
+    from engine.compensation.compensating import choose_weights
+    from engine.compensation.distillation import distill
+    from engine.compensation.distillation_data import count_learned
 
-    return choose_weights(model, request.plan, inputs, dataset, context, samples=request.samples)
+    chosen, samples = ChosenWeights(), request.samples
+    if plan.needs_rounding_data:
+        seen = count_learned(dataset, samples) if plan.is_distilled else samples
+        chosen = choose_weights(model, plan, inputs, dataset, context, samples=seen)
+    if not plan.is_distilled:
+        return chosen
+    return distill(model, plan, inputs, chosen, context, dataset=dataset, samples=samples)
+
+
+def _move_ranges(model: Model, request: ConvertRequest, dataset: Dataset | None, context: JobContext) -> Model:
+    """The network that the plan's weights are those of: it computes the same as `model`."""
+    defaults = request.plan.defaults
+    is_scaled = defaults.input_scaling != InputScaling.NONE
+    if not (defaults.equalize or is_scaled):
+        return model
+    change = "equalized" if defaults.equalize else "scaled"
+    if is_packed_path(request.output):
+        raise ConversionError(
+            f"A network that is {change} has other constants between its layers, too, which packed weights do not "
+            "hold. Write an ONNX file, or do without."
+        )
+    if request.calibration is not None:
+        raise CalibrationError(
+            f"The ranges in {Path(request.calibration).name} are those of the network before it is {change}. Give data "
+            "(--data) instead of a calibration."
+        )
+    if any(layer.input_range is not None for layer in request.plan.layers.values()):
+        raise CalibrationError(
+            f"The plan sets input ranges by hand, which are those of the network before it is {change}. Remove them, "
+            "or do without."
+        )
+    if defaults.equalize:
+        context.report(0, 1, "Equalizing weight ranges")
+        model = equalize(model)
+    if not is_scaled:
+        return model
+    if dataset is None:
+        raise CalibrationError(
+            "Scaling the inputs of products needs samples of what the layers read. Give data (--data), or do without."
+        )
+    from engine.compensation.scaling_inputs import scale_inputs  # torch
+
+    return scale_inputs(model, request.plan, dataset, context, samples=request.samples)
 
 
 def _calibration(
@@ -232,6 +349,35 @@ def run_latency(request: LatencyRequest, context: JobContext) -> Latencies:
     return measure_latencies(open_cached(request.model), request, context)
 
 
+def run_recover(request: RecoverRequest, context: JobContext) -> RecoverResult:
+    """Climb the ladder of methods."""
+    return recover(open_cached(request.model), request, run_convert, context)
+
+
+def run_recover_forecast(request: RecoverForecastRequest, context: JobContext) -> RecoverForecast:
+    """What the rungs would take."""
+    from engine.recovery.forecast import forecast_recovery  # torch
+
+    asked = request.recovery
+    model = open_cached(asked.model)
+    return forecast_recovery(model, _dataset(model, asked.data), _dataset(model, asked.evaluation), asked, context)
+
+
+def run_layer_errors(request: LayerErrorsRequest, context: JobContext) -> LayerErrors:
+    """Compare the layers of results with those of their float model."""
+    return measure_layer_errors(open_cached(request.model), request, context)
+
+
+def run_bottlenecks(request: BottlenecksRequest, context: JobContext) -> Bottlenecks:
+    """Find what keeps a result from being faster than its float model."""
+    return find_bottlenecks(open_cached(request.model), request, context)
+
+
+def run_report(request: ReportRequest, context: JobContext) -> ReportResult:
+    """Write a report."""
+    return write_report(request, open_cached(request.model), context)
+
+
 def _dataset(model: Model, choice: DataChoice) -> Dataset:
     return open_dataset(choice, model.summary.inputs)
 
@@ -239,7 +385,13 @@ def _dataset(model: Model, choice: DataChoice) -> Dataset:
 _OPERATIONS = {
     OpenRequest: run_open,
     DataRequest: run_data,
+    SplitRequest: run_split,
+    PreviewRequest: run_preview,
+    CheckRequest: check_inputs,
+    FitRequest: run_fit,
+    GraphRequest: run_graph,
     WeightHistogramRequest: run_weight_histogram,
+    ActivationHistogramRequest: run_activation_histogram,
     CalibrateRequest: run_calibrate,
     AnalyzeRequest: run_analyze,
     DiagnoseRequest: run_diagnose,
@@ -250,5 +402,12 @@ _OPERATIONS = {
     ConvertRequest: run_convert,
     EvaluateRequest: evaluate,
     BenchmarkRequest: benchmark,
+    LayerErrorsRequest: run_layer_errors,
+    ChangedSamplesRequest: find_changed_samples,
+    BottlenecksRequest: run_bottlenecks,
     LatencyRequest: run_latency,
+    RecoverRequest: run_recover,
+    RecoverForecastRequest: run_recover_forecast,
+    BundleRequest: build_bundle,
+    ReportRequest: run_report,
 }

@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engine.latency.figures import Latencies
-from engine.numerics.schemes import CalibrationMethod, Kernel
-from engine.plan import Plan
+from engine.numerics.schemes import ActivationRange, CalibrationMethod, Kernel, Rounding
+from engine.plan import LayerPlan, Plan
+from engine.recovery.targets import Rung, Target
 from engine.sensitivity.matrix import Metric, Sensitivity
 from engine.summary import ModelSummary
 
 DEFAULT_CALIBRATION_SAMPLES = 128
 DEFAULT_EVALUATION_SAMPLES = 1000
+DEFAULT_RECOVERY_SAMPLES = 256
+DEFAULT_RECOVERY_SECONDS = 900.0
 # Below this SQNR against float, in dB, a result is marked as degraded.
 DEGRADED_SQNR_DB = 10.0
 
@@ -32,15 +35,34 @@ class AnalysisMethod(StrEnum):
 
 @dataclass(frozen=True)
 class DataChoice:
-    """Where samples come from: `.npz`, `.npy` or an image folder, and how they are prepared.
+    """Where samples come from: `.npz`, `.npy`, text or an image folder, how they are prepared, and which are used.
 
-    `skip` samples are passed over at the start, so that calibration and evaluation can share a file
-    and stay disjoint.
+    Which: all in the file's order or, with `seed`, in the order of `engine.data.splitting`; of them those of
+    `excluded` are left out, then `skip` are passed over and at most `take` used, so that calibration and
+    evaluation can share a file and stay disjoint. All values are JSON's own.
+
+    Attributes:
+        preprocess: path of a preprocessing file.
+        preprocessing: the same as JSON text, which goes before the file; "" for none.
+        seed: of the shuffled, class-balanced order; None for the file's own.
+        take: at most so many samples; None for all.
+        excluded: numbers of samples in the file's own order that are not used.
+        label_file: a CSV file with the labels of an image folder; None finds one in the folder.
+        tokenizer: for text files; None finds one beside them.
     """
 
     path: str
     preprocess: str | None = None
     skip: int = 0
+    preprocessing: str = ""
+    seed: int | None = None
+    take: int | None = None
+    excluded: tuple[int, ...] = ()
+    label_file: str | None = None
+    tokenizer: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "excluded", tuple(self.excluded))
 
 
 @dataclass(frozen=True)
@@ -77,29 +99,271 @@ class DataSummary:
 
 
 @dataclass(frozen=True)
+class GraphRequest:
+    """Lay the graph out → `engine.graph_view.drawing.Drawing`.
+
+    Attributes:
+        expanded: names of the groups whose nodes are shown; by default all of a small graph, none of a large one.
+    """
+
+    model: str
+    expanded: frozenset[str] | None = None
+
+
+class EvaluationSource(StrEnum):
+    """What evaluation runs on: the rest of the calibration source, another source, nothing."""
+
+    REST = "rest"
+    OTHER = "other"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class SplitRequest:
+    """Divide samples between calibration and evaluation → `DataSplit`.
+
+    Attributes:
+        evaluation: for `EvaluationSource.OTHER`.
+        samples: how many are to calibrate.
+    """
+
+    model: str
+    calibration: DataChoice
+    evaluation: DataChoice | None = None
+    source: EvaluationSource = EvaluationSource.REST
+    samples: int = DEFAULT_CALIBRATION_SAMPLES
+
+
+@dataclass(frozen=True)
+class DataSplit:
+    """Which samples calibrate and which evaluate; no sample does both.
+
+    Attributes:
+        samples: that calibrate, of `total` in the source.
+        evaluation_samples: that evaluate.
+        shared: samples that both sources have, which evaluation leaves out.
+        is_one_source: evaluation uses the rest of the calibration source.
+    """
+
+    calibration: DataChoice
+    evaluation: DataChoice | None
+    samples: int
+    evaluation_samples: int
+    total: int
+    shared: int = 0
+    is_one_source: bool = False
+    has_labels: bool = False
+
+
+class GuessReason(StrEnum):
+    """What a guess of preprocessing was made from."""
+
+    FILE = "file"
+    SHAPE = "shape"
+    INSIDE = "inside"
+    NAME = "name"
+    SIZE = "size"
+    LAYOUT = "layout"
+    COMMON = "common"
+    BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Preprocessing that a model probably expects.
+
+    Attributes:
+        preprocessing: JSON text.
+        preset: the name of the preset that it was made from; "" for none.
+        file: the name of the preprocessing file that was found, for `GuessReason.FILE`.
+    """
+
+    preprocessing: str
+    preset: str
+    reasons: tuple[GuessReason, ...]
+    file: str
+
+
+class PreviewWarning(StrEnum):
+    """What is odd about the values of a sample: all the same; raw pixels; mean far from 0; hardly any contrast."""
+
+    CONSTANT = "constant"
+    RAW = "raw"
+    OFF_CENTRE = "off_centre"
+    SQUEEZED = "squeezed"
+
+
+@dataclass(frozen=True)
+class PreviewRequest:
+    """Look at one sample before and after preprocessing → `DataPreview`.
+
+    Attributes:
+        index: among the samples that `data` uses.
+    """
+
+    model: str
+    data: DataChoice
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Of one channel of one sample."""
+
+    minimum: float
+    maximum: float
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class DataPreview:
+    """One sample.
+
+    Attributes:
+        samples: that `data` uses.
+        label: class number, `label_offset` included.
+        before, after: PNG files; the second is the tensor itself, scaled to black and white.
+        before_size: height and width before preprocessing, in pixels.
+        shape, dtype: of the tensor that the model gets for one sample.
+        channels: of the first eight channels.
+        guess: what preprocessing was guessed, if none was given.
+        preprocessing: what was used, as JSON text.
+        text: the first token ids of a token sequence.
+        problem: why there is nothing but a guess.
+    """
+
+    index: int = 0
+    samples: int = 0
+    name: str = ""
+    label: int | None = None
+    before: bytes | None = None
+    before_size: tuple[int, int] | None = None
+    after: bytes | None = None
+    input: str = ""
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    channels: tuple[ChannelStatistics, ...] = ()
+    warnings: tuple[PreviewWarning, ...] = ()
+    guess: Guess | None = None
+    is_image: bool = False
+    is_tokens: bool = False
+    has_labels: bool = False
+    preprocessing: str = ""
+    text: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """How many labelled samples the float model gets right → `DataCheck`."""
+
+    model: str
+    data: DataChoice
+    samples: int = 64
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """Right answers, if labels were shifted by −1, 0 or 1.
+
+    Attributes:
+        classes: that the model tells apart.
+        class_folders: folders whose sorted names gave the labels their numbers; 0 if something else did.
+    """
+
+    samples: int
+    right_by_offset: Mapping[int, int]
+    classes: int
+    class_folders: int = 0
+
+    @property
+    def right(self) -> int:
+        """With the labels as they are."""
+        return self.right_by_offset[0]
+
+    @property
+    def best_offset(self) -> int:
+        """The shift with most right answers; 0 unless another is better."""
+        return max(self.right_by_offset, key=lambda offset: (self.right_by_offset[offset], offset == 0))
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """Try every preset of preprocessing on labelled images → `PresetFits`."""
+
+    model: str
+    data: DataChoice
+    samples: int = 64
+
+
+@dataclass(frozen=True)
+class PresetFit:
+    """One preset, adapted to the model.
+
+    Attributes:
+        preprocessing: JSON text, with the label offset that suits best.
+        right: samples that the float model got right.
+    """
+
+    preset: str
+    title: str
+    preprocessing: str
+    right: int
+
+
+@dataclass(frozen=True)
+class PresetFits:
+    """All presets, the best first; `samples` were tried with each; `classes`, `class_folders` as in `DataCheck`."""
+
+    fits: tuple[PresetFit, ...]
+    samples: int
+    classes: int = 0
+    class_folders: int = 0
+
+
+@dataclass(frozen=True)
 class WeightHistogramRequest:
-    """Histogram of one layer's weight → `WeightHistogram`."""
+    """Histogram of one layer's weight, or of one output channel of it → `WeightHistogram`."""
 
     model: str
     layer: str
-    plan: Plan
+    choice: LayerPlan
+    channel: int | None = None
     bins: int = 128
 
 
 @dataclass(frozen=True)
-class WeightHistogram:
-    """One layer's weight before and after fake quantization.
+class ActivationHistogramRequest:
+    """Histogram of what a layer with a static kernel reads → `ActivationHistogram`.
 
     Attributes:
-        edges: bins + 1 bin edges, in the unit of the weight.
-        counts: weights per bin, float.
-        quantized_counts: weights per bin after quantize and dequantize; empty at 32 bits.
-        grid: the values that the weight can take, if one scale serves the whole weight or for the
-            channel with the widest range otherwise (at most 256 values).
+        calibration: the file.
+        activation_range: with the layer's own range, if that is set by hand.
+    """
+
+    model: str
+    layer: str
+    calibration: str
+    activation_range: ActivationRange
+    bins: int = 128
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Values before and after fake quantization.
+
+    Attributes:
+        edges: bins + 1 bin edges, in the unit of the values.
+        counts: values per bin, float.
+        quantized_counts: values per bin after quantize and dequantize, clipped to the edges; empty for floats.
+        grid: what a value can become (at most 256 numbers), rising; where there are several scales, under the one
+            with the widest full range. Empty for floats.
         range_min, range_max: the clipping range that `grid` spans.
-        clipped_fraction: share of weights outside their own clipping range.
-        sqnr_db: of the weight itself, not of the layer's output.
-        channel_min, channel_max: per output channel.
+        full_min, full_max: the same without clipping: minimum and maximum with 0, of equal size if symmetric.
+        below_fraction, above_fraction: share of the values that lie below or above their own clipping range.
+        levels_used: how many different codes occur.
+        sqnr_db: of the values themselves, not of the layer's output; None without noise.
     """
 
     layer: str
@@ -109,10 +373,55 @@ class WeightHistogram:
     grid: tuple[float, ...]
     range_min: float
     range_max: float
-    clipped_fraction: float
+    full_min: float
+    full_max: float
+    below_fraction: float
+    above_fraction: float
+    levels_used: int
     sqnr_db: float | None
+
+    @property
+    def clipped_fraction(self) -> float:
+        """Share of values outside their own clipping range."""
+        return self.below_fraction + self.above_fraction
+
+    @property
+    def scale(self) -> float | None:
+        """Of `grid`."""
+        return self.grid[1] - self.grid[0] if len(self.grid) > 1 else None
+
+
+@dataclass(frozen=True)
+class WeightHistogram(Histogram):
+    """One layer's weight, or one channel of it.
+
+    Attributes:
+        channel: None for the whole weight.
+        channel_min, channel_max: per output channel, of the float weight.
+        channel_range_min, channel_range_max: the widest clipping range per output channel; empty for floats.
+    """
+
+    channel: int | None
     channel_min: tuple[float, ...]
     channel_max: tuple[float, ...]
+    channel_range_min: tuple[float, ...]
+    channel_range_max: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ActivationHistogram(Histogram):
+    """What a layer read while calibration data ran; figures are read from bins that are 3 % wide.
+
+    Attributes:
+        tensor: whose values these are; it may stand before operators that only move them.
+        samples: of data.
+        automatic_min, automatic_max: the range that the plan's method finds.
+    """
+
+    tensor: str
+    samples: int
+    automatic_min: float
+    automatic_max: float
 
 
 @dataclass(frozen=True)
@@ -375,6 +684,46 @@ class ConvertRequest:
 
 
 @dataclass(frozen=True)
+class DistillationPoint:
+    """A point of the curves of a conversion that distills, handed out as a partial result.
+
+    Losses are KL(float ‖ quantized) per prediction, in nats, or the noise of outputs that are no class scores, by
+    their energy.
+
+    Attributes:
+        step: how many were made; 0 for the start.
+        loss: mean of the steps since the last point; the held-out one at the start.
+        held_out_loss: on samples that are not learned from.
+        is_best: the lowest held-out loss so far.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    held_out_loss: float
+    is_best: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LayerRounding:
+    """A layer whose codes were chosen by what it reads, handed out as a partial result of a conversion.
+
+    Its output is compared with that of the float layer in the float network, in dB of SQNR; infinite where nothing is
+    lost.
+
+    Attributes:
+        nearest_sqnr_db: with the nearest codes.
+        sqnr_db: with the codes that were chosen, and the bias that goes with them.
+    """
+
+    layer: str
+    rounding: Rounding
+    nearest_sqnr_db: float
+    sqnr_db: float
+
+
+@dataclass(frozen=True)
 class LayerOutcome:
     """What became of one layer in the written file.
 
@@ -451,11 +800,74 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class RecoverRequest:
+    """Climb from cheap to costly methods until the target is met or time is up → `RecoverResult`.
+
+    A `RecoverStep` arrives for every plan that was converted and measured. Whenever one is the best so far, its
+    model, plan and manifest are moved to `output`, so that a cancelled run leaves them there.
+
+    Attributes:
+        plan: bits, kernels and schemes are kept; how codes are chosen is what changes.
+        data: what layers read is learnt from it; labels are not used.
+        evaluation: what every plan is measured on; must have no sample of `data`.
+        samples, evaluation_samples: at most so many of either.
+        rungs: those that may be tried; all by default.
+        is_fresh: measure anew what an earlier, cancelled run has measured.
+    """
+
+    model: str
+    plan: Plan
+    data: DataChoice
+    evaluation: DataChoice
+    output: str
+    target: Target
+    samples: int = DEFAULT_RECOVERY_SAMPLES
+    evaluation_samples: int = DEFAULT_EVALUATION_SAMPLES
+    seconds: float = DEFAULT_RECOVERY_SECONDS
+    rungs: tuple[Rung, ...] = tuple(Rung)
+    is_fresh: bool = False
+
+
+@dataclass(frozen=True)
+class RecoverForecastRequest:
+    """How long each rung would take, from a timed trial → `RecoverForecast`."""
+
+    recovery: RecoverRequest
+
+
+@dataclass(frozen=True)
+class RunSetting:
+    """How a model is run.
+
+    Attributes:
+        threads: of ONNX Runtime for one call; 0 means all cores.
+        batch: samples per call.
+        cores: numbers of the logical processors that it may use; all if empty.
+    """
+
+    threads: int = 1
+    batch: int = 1
+    cores: tuple[int, ...] = ()
+
+    @property
+    def description(self) -> str:
+        """2 threads, batch 8, cores 0,1."""
+        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        cores = f", cores {','.join(map(str, self.cores))}" if self.cores else ""
+        return f"{threads}, batch {self.batch}{cores}"
+
+
+@dataclass(frozen=True)
 class BenchmarkRequest:
     """Time models in turn, run by run, in one process → `Benchmark`; the first is the baseline.
 
     `data` gives real inputs; without it they are drawn (floats normal, integers 0). A
-    `BenchmarkPoint` arrives as a partial result as the figures settle.
+    `BenchmarkPoint` arrives as a partial result as the figures settle, then a `SweepPoint` per model
+    and further setting.
+
+    Attributes:
+        cores: the logical processors to keep to; all if empty.
+        sweep: further settings, timed for `sweep_seconds` per model each.
     """
 
     models: tuple[str, ...]
@@ -463,11 +875,18 @@ class BenchmarkRequest:
     threads: int = 1
     batch: int = 1
     seconds: float = 5.0
+    cores: tuple[int, ...] = ()
+    sweep: tuple[RunSetting, ...] = ()
+    sweep_seconds: float = 1.0
 
 
 @dataclass(frozen=True)
 class BenchmarkPoint:
-    """One model's figures. Latencies are wall-clock milliseconds per call."""
+    """One model's figures. Latencies are wall-clock milliseconds per call.
+
+    `load_ms` and the bytes are of a process that does nothing else (`engine.memory_probe`); None where
+    they could not be measured.
+    """
 
     path: str
     file_bytes: int
@@ -479,17 +898,156 @@ class BenchmarkPoint:
     runs: int
     histogram_ms: tuple[float, ...] = field(default=())
     """Up to 200 latencies, evenly spaced quantiles, to draw the distribution."""
+    uss_bytes: int | None = None
+    pss_bytes: int | None = None
+    load_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One model in one setting; `speedup` is against the first model in the same setting."""
+
+    path: str
+    setting: RunSetting
+    latency_ms: Mapping[str, float]
+    throughput_per_s: float
+    speedup: float
+    runs: int
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The figures of all models, and where they were measured."""
+    """The figures of all models, and where they were measured.
+
+    Attributes:
+        notes: sentences about settings that could not be measured.
+    """
 
     points: tuple[BenchmarkPoint, ...]
     threads: int
     batch: int
     cpu: str
     runtime: str
+    cores: tuple[int, ...] = ()
+    sweep: tuple[SweepPoint, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LayerErrorsRequest:
+    """Error of every layer's output, float against results → `LayerErrors`.
+
+    Attributes:
+        model: the float model; `results` were made from it.
+    """
+
+    model: str
+    results: tuple[str, ...]
+    data: DataChoice
+    samples: int = 16
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """One layer's output.
+
+    Attributes:
+        sqnr_db: 10·log10(Σ float² / Σ (float − result)²) per result; infinite where nothing differs, None
+            where the result has no tensor that could be matched.
+    """
+
+    layer: str
+    title: str
+    sqnr_db: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class LayerErrors:
+    """All layers in graph order, the figures of a layer in the order of `results`."""
+
+    results: tuple[str, ...]
+    samples: int
+    layers: tuple[LayerError, ...]
+
+
+@dataclass(frozen=True)
+class ChangedSamplesRequest:
+    """Which samples a result treats most differently from the float model → `ChangedSamples`.
+
+    Attributes:
+        count: how many to keep, 24 at most.
+    """
+
+    model: str
+    result: str
+    data: DataChoice
+    samples: int = DEFAULT_EVALUATION_SAMPLES
+    count: int = 24
+
+
+@dataclass(frozen=True)
+class ClassGuess:
+    """A class and its probability, 0…1."""
+
+    number: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class ChangedSample:
+    """One sample.
+
+    Attributes:
+        index: in the file or folder, skipped samples counted.
+        kl: KL(float ‖ result) in nats, of token sequences the mean over tokens; None without class scores.
+        sqnr_db: of this sample's float outputs; infinite where nothing differs.
+        before, after: the class that float and result prefer; None without class scores, and for tokens.
+        changed_tokens: tokens with another prediction, of token sequences only.
+        label: the right class, if the data say so.
+        picture: PNG, at most 96 × 96, if the sample is one.
+    """
+
+    index: int
+    kl: float | None
+    sqnr_db: float
+    before: ClassGuess | None = None
+    after: ClassGuess | None = None
+    changed_tokens: int | None = None
+    label: int | None = None
+    picture: bytes | None = None
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a prediction is another one."""
+        if self.changed_tokens is not None:
+            return self.changed_tokens > 0
+        return self.before is not None and self.after is not None and self.before.number != self.after.number
+
+
+@dataclass(frozen=True)
+class ChangedSamples:
+    """The samples with other predictions first, then by KL, or by SQNR where there are no classes.
+
+    Attributes:
+        samples: how many were looked at; `changed` of them have another prediction (None without classes).
+    """
+
+    result: str
+    samples: int
+    changed: int | None
+    worst: tuple[ChangedSample, ...]
+
+
+@dataclass(frozen=True)
+class BottlenecksRequest:
+    """Why a result is not faster than its float model on this computer → `Bottlenecks`."""
+
+    model: str
+    result: str
+    data: DataChoice | None = None
+    threads: int = 1
+    batch: int = 1
+    seconds: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -512,10 +1070,98 @@ class LatencyRequest:
     is_fresh: bool = False
 
 
+@dataclass(frozen=True)
+class BundleRequest:
+    """Put a converted model and all that serves it into a folder or a .zip, and run it → `BundleResult`.
+
+    Attributes:
+        model: an ONNX file; its plan and manifest are taken from beside it.
+        output: the folder or .zip to write, which must not be there yet.
+        data: what the bundle is tried on, and where its preprocessing and class names come from; drawn without it.
+        labels: a file with one class name per line, instead of the names in the data.
+        calibration: a calibration file to put in.
+        evaluation, benchmark: what was measured, for the manifest.
+    """
+
+    model: str
+    output: str
+    data: DataChoice | None = None
+    name: str = "model"
+    version: str = "1.0.0"
+    labels: str | None = None
+    calibration: str | None = None
+    evaluation: Evaluation | None = None
+    benchmark: BenchmarkPoint | None = None
+
+
+@dataclass(frozen=True)
+class BundleResult:
+    """A written bundle that was run before it got its name.
+
+    Attributes:
+        files: names in the bundle.
+        sample: what it was tried on, in words.
+        predicted_class: of the model on that sample, the same by the workbench, predict.py and the service; None for
+            models that give no class.
+        predicted_name: of that class; "" if unknown.
+        seconds: how long the service took to start and to answer the first request.
+    """
+
+    output: str
+    files: tuple[str, ...]
+    file_bytes: int
+    sample: str
+    predicted_class: int | None
+    predicted_name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """Write one HTML file that says what was done and measured, without loading anything → `ReportResult`.
+
+    Attributes:
+        model: the float model.
+        results: converted models; their plans and manifests are read from beside them.
+        plan: shown if it is not the plan of a result.
+        metric: what the heatmap and the front show; by default what the sensitivity ranks by.
+        data: of analysis and calibration, `evaluation_data` of evaluation: for the commands.
+        calibration_samples: that the results were made with; None if that is not known.
+        worst_layers: how many distributions to show.
+    """
+
+    model: str
+    output: str
+    results: tuple[str, ...] = ()
+    plan: Plan | None = None
+    sensitivity: Sensitivity | None = None
+    metric: Metric | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    benchmark: Benchmark | None = None
+    data: DataChoice | None = None
+    evaluation_data: DataChoice | None = None
+    calibration_samples: int | None = None
+    worst_layers: int = 6
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """A written report."""
+
+    output: str
+    file_bytes: int
+
+
 Request = (
     OpenRequest
     | DataRequest
+    | SplitRequest
+    | PreviewRequest
+    | CheckRequest
+    | FitRequest
+    | GraphRequest
     | WeightHistogramRequest
+    | ActivationHistogramRequest
     | CalibrateRequest
     | AnalyzeRequest
     | DiagnoseRequest
@@ -526,5 +1172,12 @@ Request = (
     | ConvertRequest
     | EvaluateRequest
     | BenchmarkRequest
+    | LayerErrorsRequest
+    | ChangedSamplesRequest
+    | BottlenecksRequest
     | LatencyRequest
+    | BundleRequest
+    | ReportRequest
+    | RecoverRequest
+    | RecoverForecastRequest
 )

@@ -327,7 +327,7 @@ def title_layer(layer: Layer) -> str:
     if scopes:
         try:
             path = [scope for scope in ast.literal_eval(scopes)[:-1] if scope]
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             path = []
         if path:
             return f"{path[-1]}.{layer.part}" if layer.part else str(path[-1])

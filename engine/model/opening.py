@@ -135,6 +135,13 @@ def external_tensors(model: ir.Model) -> Iterator[ir.ExternalTensor]:
                 yield value.const_value
 
 
+def external_stamps(source: Source) -> tuple[str, ...]:
+    """Name, size and time of every file with weights beside the model, which `sha256` leaves out."""
+    files = sorted({source.onnx_path.parent / str(tensor.location) for tensor in external_tensors(source.model)})
+    stats = [(file.name, file.stat()) for file in files]
+    return tuple(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+
+
 def _ensure_external_data(model: ir.Model, path: Path) -> int:
     """Total bytes of the external files; raises `ModelError` if one is missing, too short or elsewhere."""
     sizes: dict[Path, int] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
+from engine.model.opening import external_tensors
 from engine.model.runtime import Session
 
 # Larger models go through a temporary folder, weights in a file of their own: that spares two copies
@@ -23,7 +24,9 @@ def load_session(model: ir.Model, outputs: Sequence[str] = (), *, is_optimized: 
         ModelError: ONNX Runtime refuses it.
     """
     weight_bytes = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
-    if weight_bytes < IN_MEMORY_BYTES:
+    # Bytes have no folder in which ONNX Runtime would find weights that lie beside a model.
+    is_whole = next(external_tensors(model), None) is None
+    if is_whole and weight_bytes < IN_MEMORY_BYTES:
         return Session(_set_outputs(ir.to_proto(model), outputs).SerializeToString(), is_optimized=is_optimized)
     with tempfile.TemporaryDirectory(prefix="bitsmith-") as folder:
         path = Path(folder) / "model.onnx"

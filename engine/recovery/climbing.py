@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import engine
 from engine.conversion.convert import ensure_output_allowed
 from engine.conversion.manifest import ensure_plan_kept, plan_path_for
 from engine.data.dataset import open_dataset
@@ -18,7 +19,9 @@ from engine.errors import DataError, OutputError, PlanError
 from engine.evaluation import evaluate
 from engine.job_context import JobContext
 from engine.jobs.requests import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation, RecoverRequest
+from engine.machine import describe_cpu, describe_runtime
 from engine.model.opened import Model
+from engine.model.opening import external_stamps
 from engine.plan import Plan, ensure_plan_fits, load_plan
 from engine.pytorch import is_packed_path
 from engine.recovery.ladder import take_rung, vary_layers
@@ -31,6 +34,9 @@ from engine.recovery.time_limit import TimeIsUp, TimeLimit
 Convert = Callable[[ConvertRequest, JobContext], ConvertResult]
 # Of the time left, what single layers may take before the network is trained as a whole.
 MIX_SHARE = 0.25
+# Of the time left, what training may take; the rest is for rounding and measuring. Fewer steps are no use.
+DISTILL_SHARE = 0.6
+FEWEST_STEPS = 20
 
 
 def recover(model: Model, request: RecoverRequest, convert: Convert, context: JobContext) -> RecoverResult:
@@ -72,16 +78,13 @@ class _Climb:
     """
 
     def __init__(self, model: Model, request: RecoverRequest, convert: Convert, context: JobContext) -> None:
-        self._request, self._convert, self._outer = request, convert, context
+        self._model, self._request, self._convert, self._outer = model, request, convert, context
         self._limit = TimeLimit(context, request.seconds)
         self._steps: list[RecoverStep] = []
         self._best: RecoverStep | None = None
         self._conversion: ConvertResult | None = None
         self._tried: set[str] = set()
-        inputs = model.summary.inputs
-        digests = [open_dataset(choice, inputs).digest for choice in (request.data, request.evaluation)]
-        numbers = (request.samples, request.evaluation_samples)
-        self._record = Record([model.summary.sha256, *digests, *map(str, numbers)], is_fresh=request.is_fresh)
+        self._record = Record(_record_key(model, request), is_fresh=request.is_fresh)
 
     def run(self) -> Ending:
         """Try rung after rung; each goes on from the best so far."""
@@ -91,8 +94,7 @@ class _Climb:
         for rung in self._request.rungs:
             if self._is_met():
                 return Ending.MET
-            plans = self._vary() if rung == Rung.MIX else iter([("", take_rung(rung, self._top.plan))])
-            for layer, plan in plans:
+            for layer, plan in self._plans(rung):
                 self._limit.check_cancelled()
                 self._try(rung, plan, self._limit, layer)
                 if self._is_met():
@@ -114,6 +116,18 @@ class _Climb:
 
     def _is_met(self) -> bool:
         return self._request.target.is_met(self._top.found)
+
+    def _plans(self, rung: Rung) -> Iterator[tuple[str, Plan]]:
+        """What a rung tries, with the name of the layer that is changed, if it is a single one."""
+        if rung == Rung.MIX:
+            return self._vary()
+        if rung != Rung.DISTILL:
+            return iter([("", take_rung(rung, self._top.plan))])
+        from engine.recovery.forecast import count_steps  # torch
+
+        dataset = open_dataset(self._request.data, self._model.summary.inputs)
+        steps = count_steps(self._model, dataset, DISTILL_SHARE * self._limit.left, self._limit)
+        return iter([("", take_rung(rung, self._top.plan, steps=steps))] if steps >= FEWEST_STEPS else [])
 
     def _vary(self) -> Iterator[tuple[str, Plan]]:
         """Single layers with another method, from the best so far on, until they have had their share of the time."""
@@ -140,7 +154,8 @@ class _Climb:
             self._record.add(plan.digest, found)
         taken = 0.0 if is_known else self._limit.elapsed - start
         is_best = self._is_better(found)
-        step = RecoverStep(rung, plan, found, taken, self._limit.elapsed, is_best, layer)
+        conversion = self._conversion if is_best and not is_known else None
+        step = RecoverStep(rung, plan, found, taken, self._limit.elapsed, is_best, layer, conversion)
         self._steps.append(step)
         if is_best:
             self._best = step
@@ -180,6 +195,15 @@ class _Climb:
                 f"{Path(self._request.evaluation.path).name} and the model give no {wanted}, so the target cannot be "
                 "checked. Ask for a least SQNR, or give other data."
             )
+
+
+def _record_key(model: Model, request: RecoverRequest) -> list[str]:
+    """Whatever an evaluation depends on besides the plan."""
+    key = [model.summary.sha256, *external_stamps(model.source), engine.__version__, describe_runtime(), describe_cpu()]
+    for choice in (request.data, request.evaluation):
+        digest = open_dataset(choice, model.summary.inputs).digest
+        key += [digest, str(choice.skip), str(choice.take)]
+    return [*key, str(request.samples), str(request.evaluation_samples)]
 
 
 class _NotBetter(Exception):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from engine.compensation.adaround import ITERATIONS
+from engine.compensation.distillation import DistillationSettings
 from engine.compensation.rows import MIN_ROWS, ROWS_PER_INPUT, moment_bytes
 from engine.data.dataset import Dataset
 from engine.job_context import JobContext
@@ -17,6 +18,7 @@ from engine.jobs.requests import RecoverRequest
 from engine.model.layers import RECURRENT_OPS, Layer
 from engine.model.opened import Model
 from engine.model.sessions import load_session
+from engine.recovery.ladder import DISTILLATION_STEPS
 from engine.recovery.report import RecoverForecast
 from engine.recovery.targets import Rung
 
@@ -28,6 +30,8 @@ MOMENT_OPERATIONS = 6.0
 FACTOR_OPERATIONS, SWEEP_OPERATIONS = 4.0, 8.0
 # Elementwise operations on every weight of one iteration, each as costly as so many multiplications of a product.
 ELEMENTWISE_OPERATIONS = 300.0
+# A step of distillation: two networks forward and one backward, in smaller parts than a plain pass.
+STEP_PASSES = 10.0
 TRIAL_SIDE = 768
 TRIAL_SECONDS = 0.2
 
@@ -68,9 +72,20 @@ def forecast_recovery(
         Rung.SCALE: walk,
         Rung.GPTQ: walk + gptq,
         Rung.ADAROUND: walk + gptq + learnt,
+        Rung.DISTILL: walk + gptq + DISTILLATION_STEPS * _step_seconds(dataset, speed.sample_seconds),
     }
     wanted = (Rung.START, *(rung for rung in request.rungs if rung != Rung.START))
     return RecoverForecast(tuple((rung, seconds[rung]) for rung in wanted if rung in seconds))
+
+
+def count_steps(model: Model, dataset: Dataset, seconds: float, context: JobContext) -> int:
+    """Steps of distillation that `seconds` are enough for, at most `DISTILLATION_STEPS`."""
+    return min(DISTILLATION_STEPS, int(seconds / _step_seconds(dataset, _time_sample(model, dataset, context))))
+
+
+def _step_seconds(dataset: Dataset, sample_seconds: float) -> float:
+    batch = DistillationSettings.token_batch if dataset.is_tokens else DistillationSettings.batch
+    return STEP_PASSES * batch * sample_seconds
 
 
 def _is_rounded(layer: Layer, request: RecoverRequest) -> bool:

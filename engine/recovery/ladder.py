@@ -11,11 +11,16 @@ from engine.plan import LayerPlan, Plan
 from engine.recovery.targets import Rung
 
 ROUNDINGS: Mapping[Rung, Rounding] = MappingProxyType({Rung.GPTQ: Rounding.GPTQ, Rung.ADAROUND: Rounding.ADAROUND})
+DISTILLATION_STEPS = 300
 CODES = (Rounding.NEAREST, Rounding.GPTQ, Rounding.ADAROUND)
 
 
-def take_rung(rung: Rung, plan: Plan) -> Plan:
-    """`plan` with what `rung` adds; unchanged where the rung has nothing to add, and by `Rung.START` and `MIX`."""
+def take_rung(rung: Rung, plan: Plan, *, steps: int = DISTILLATION_STEPS) -> Plan:
+    """`plan` with what `rung` adds; unchanged where the rung has nothing to add, and by `Rung.START` and `MIX`.
+
+    Args:
+        steps: of distillation, for that rung.
+    """
     if rung in ROUNDINGS:
         return _round(plan, ROUNDINGS[rung])
     defaults = plan.defaults
@@ -27,6 +32,8 @@ def take_rung(rung: Rung, plan: Plan) -> Plan:
         is_static = any(layer.activations == ActivationMode.STATIC for layer in plan.layers.values())
         scaling = InputScaling.SMOOTH if is_static else InputScaling.AWQ
         defaults = dataclasses.replace(defaults, input_scaling=scaling)
+    elif rung == Rung.DISTILL:
+        defaults = dataclasses.replace(defaults, distillation_steps=steps)
     return dataclasses.replace(plan, defaults=defaults)
 
 

@@ -12,7 +12,7 @@ from engine.cache_folder import cache_folder
 from engine.jobs.requests import Evaluation
 
 KEPT_RECORDS = 64
-VERSION = "recovery 1"
+VERSION = "recovery 2"
 
 
 class Record:

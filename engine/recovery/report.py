@@ -18,6 +18,7 @@ class RecoverStep:
         seconds: that converting and measuring took; 0 if an earlier run had measured it.
         elapsed: since the start of the run.
         is_best: better than all before.
+        conversion: of the file that this step put at the output; None if it put none there.
     """
 
     rung: Rung
@@ -27,6 +28,7 @@ class RecoverStep:
     elapsed: float
     is_best: bool
     layer: str = ""
+    conversion: ConvertResult | None = None
 
 
 @dataclass(frozen=True)

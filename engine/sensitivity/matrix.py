@@ -186,31 +186,35 @@ def load_sensitivity(path: Path) -> Sensitivity:
         BitsmithError: missing, unreadable or malformed.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        activations = document.get("activations", {})
-        rows = {
-            name: SensitivityRow(
-                layer=name,
-                cells={int(bits): _cell_from_json(cell) for bits, cell in cells.items()},
-                stored_bytes={int(bits): int(cell["stored_bytes"]) for bits, cell in cells.items()},
-                activations={
-                    ActivationMode(mode): _cell_from_json(cell) for mode, cell in activations.get(name, {}).items()
-                },
-            )
-            for name, cells in document["layers"].items()
-        }
-        return Sensitivity(
-            model_sha256=document["model"]["sha256"],
-            model_name=document["model"]["name"],
-            method=document["method"],
-            samples=document["samples"],
-            data_digest=document["data_digest"],
-            rows=rows,
-        )
+        return sensitivity_from_json(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise BitsmithError(f"Cannot read the sensitivity file {path}: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BitsmithError(f"{path} is not a sensitivity file. Make one with: bitsmith analyze") from error
+
+
+def sensitivity_from_json(document: Any) -> Sensitivity:
+    """The matrix in a document; ValueError, KeyError, TypeError or AttributeError if it holds none."""
+    activations = document.get("activations", {})
+    rows = {
+        name: SensitivityRow(
+            layer=name,
+            cells={int(bits): _cell_from_json(cell) for bits, cell in cells.items()},
+            stored_bytes={int(bits): int(cell["stored_bytes"]) for bits, cell in cells.items()},
+            activations={
+                ActivationMode(mode): _cell_from_json(cell) for mode, cell in activations.get(name, {}).items()
+            },
+        )
+        for name, cells in document["layers"].items()
+    }
+    return Sensitivity(
+        model_sha256=document["model"]["sha256"],
+        model_name=document["model"]["name"],
+        method=document["method"],
+        samples=document["samples"],
+        data_digest=document["data_digest"],
+        rows=rows,
+    )
 
 
 def _cell_from_json(document: Mapping[str, Any]) -> Cell:

@@ -119,7 +119,7 @@ def _measure_row(model: Model, inputs: SampledInputs, plan: Plan, bits: Sequence
         width: _cell(signal, inputs.output_energy(fake_quantize_layer(matrix, summary, choice) - matrix))
         for width, choice in choices.items()
     }
-    spread = plan.defaults.activation_range
+    spread = plan.activation_range(summary.name)
     activations = {mode: _cell(signal, inputs.activation_noise(matrix, mode, spread)) for mode in inputs.modes}
     return SensitivityRow(summary.name, cells, stored, activations)
 

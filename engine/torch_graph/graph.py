@@ -19,6 +19,8 @@ from engine.torch_graph.tensors import to_tensor
 
 # Gets a layer's name and what the layer is about to read; returns what it reads instead.
 Intercept = Callable[[str, Tensor], Tensor]
+# Gets a value; returns what everything reads instead.
+Rewrite = Callable[[Tensor], Tensor]
 ONNX_DOMAINS = ("", "ai.onnx")
 
 
@@ -77,6 +79,7 @@ class TorchGraph:
         *,
         weights: Mapping[str, Tensor] | None = None,
         intercept: Intercept | None = None,
+        rewrites: Mapping[str, Rewrite] | None = None,
     ) -> list[Tensor]:
         """Compute the values named in `fetch` from `given` ones: inputs of the graph, or a cut through it.
 
@@ -85,6 +88,7 @@ class TorchGraph:
         Args:
             weights: by layer name, in place of the layer's own.
             intercept: called for every layer that runs, once; not for an LSTM's recurrence.
+            rewrites: by name of a computed value, called as soon as it is there.
 
         Raises:
             UnsupportedOperator: an operator is used in a way that has no torch form.
@@ -97,6 +101,9 @@ class TorchGraph:
         for step in steps:
             inputs = [self._read(step, index, values, weights, intercept) for index in range(len(step.inputs))]
             values.update(zip(step.outputs, self._apply(step, inputs), strict=False))
+            for name in step.outputs:
+                if rewrites and name in rewrites:
+                    values[name] = rewrites[name](values[name])
             _forget_read(step, readers, values)
         return [values[name] if name in values else self._constants[name] for name in fetch]
 

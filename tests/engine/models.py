@@ -153,3 +153,19 @@ def conv_chain(*, opset: int = 17, channels: int = 8, size: int = 8) -> onnx.Mod
         },
         opset=opset,
     )
+
+
+def colour_classifier() -> onnx.ModelProto:
+    """Three classes: the channel of an 8 × 8 picture with the largest mean."""
+    weight = np.zeros((3, 3, 3, 3), np.float32)
+    weight[range(3), range(3), 1, 1] = 1
+    return build_model(
+        [
+            helper.make_node("Conv", ["x", "w"], ["c"], name="same", pads=[1, 1, 1, 1]),
+            helper.make_node("GlobalAveragePool", ["c"], ["p"], name="pool"),
+            helper.make_node("Flatten", ["p"], ["y"], name="flat"),
+        ],
+        {"x": ["N", 3, 8, 8]},
+        ["y"],
+        {"w": weight},
+    )

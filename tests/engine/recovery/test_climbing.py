@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from pathlib import Path
 
+import onnx
 import pytest
 
 from engine.errors import JobCancelled, OutputError, PlanError
@@ -19,6 +21,7 @@ from engine.jobs.requests import (
     RecoverForecastRequest,
     RecoverRequest,
 )
+from engine.model.opened import open_model
 from engine.numerics.schemes import Rounding
 from engine.plan import build_plan, load_plan
 from engine.recovery.climbing import recover
@@ -112,7 +115,7 @@ def test_that_a_worse_plan_never_replaces_a_better_one(request_for: RecoverReque
         run(dataclasses.replace(request_for, plan=good, rungs=(Rung.START, Rung.MIX)), heard)
     first, *others = heard.steps
     assert all(step.rung == Rung.MIX and step.layer for step in others)
-    best = min(heard.steps, key=lambda step: step.found.kl or 0.0)
+    best = max(heard.steps, key=lambda step: step.found.sqnr_db or 0.0)
     assert [step.is_best for step in heard.steps][heard.steps.index(best) :].count(True) == 1
     assert load_plan(Path(request_for.output).with_suffix(".plan.json")).digest == best.plan.digest
     assert first.is_best
@@ -132,6 +135,24 @@ def test_that_a_cancelled_run_leaves_the_best_and_the_next_goes_on(request_for: 
     assert converted == [result.best.plan.digest]
     assert result.steps[0].seconds == 0.0
     assert result.best.rung == Rung.GPTQ
+
+
+def test_that_other_samples_and_other_weights_are_measured_anew(request_for: RecoverRequest, tmp_path: Path) -> None:
+    model = tmp_path / "net.onnx"
+    onnx.save(onnx.load(MODEL), model, save_as_external_data=True, location="net.data", size_threshold=0)
+    plan = build_plan(open_model(model).summary, 8)
+    request = dataclasses.replace(request_for, model=str(model), plan=plan, rungs=(Rung.START,))
+
+    def is_measured(request: RecoverRequest) -> bool:
+        return recover(open_model(model), request, run_convert, JobContext()).steps[0].seconds > 0
+
+    assert is_measured(request)
+    assert not is_measured(request)
+    later = dataclasses.replace(request, evaluation=dataclasses.replace(request.evaluation, skip=50))
+    assert is_measured(later)
+    stamp = (tmp_path / "net.data").stat()
+    os.utime(tmp_path / "net.data", ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 10**9))
+    assert is_measured(request)
 
 
 def test_that_time_ends_it_with_the_first_plan_measured(request_for: RecoverRequest) -> None:

@@ -1,0 +1,58 @@
+"""Adam (Kingma and Ba, arXiv 1412.6980) whose step sizes are per row of codes: codes flip where gradients are large.
+
+With a step size of its own, every code would move by the same amount, those of weights that hardly matter too: they
+flip to and fro, and the network is lost before the rate has fallen. One second moment for all codes of a channel
+keeps the proportions of their gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+Tensor = torch.Tensor
+
+MOMENTUM, SQUARE_MOMENTUM, EPSILON = 0.9, 0.99, 1e-12
+
+
+@dataclass
+class Parameter:
+    """A tensor in training.
+
+    Attributes:
+        rate: by which an element moves in a step, about, before the schedule.
+        is_shared: whether the elements of a row share their step size.
+    """
+
+    values: Tensor
+    rate: float
+    is_shared: bool = False
+    momentum: Tensor = field(init=False)
+    square: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.momentum = torch.zeros_like(self.values)
+        self.square = torch.zeros_like(self.values[..., :1] if self.is_shared else self.values)
+
+
+class Descent:
+    """Steps down the gradients of all parameters."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self._parameters = parameters
+        self._steps = 0
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor | None], share: float) -> None:
+        """Move by `share` of the rates; parameters without a gradient stay."""
+        self._steps += 1
+        for item, gradient in zip(self._parameters, gradients, strict=True):
+            if gradient is None:
+                continue
+            square = gradient.square()
+            item.momentum.lerp_(gradient, 1 - MOMENTUM)
+            item.square.lerp_(square.mean(-1, keepdim=True) if item.is_shared else square, 1 - SQUARE_MOMENTUM)
+            unbiased = (item.square / (1 - SQUARE_MOMENTUM**self._steps)).sqrt_().add_(EPSILON)
+            item.values.sub_(item.momentum / unbiased, alpha=item.rate * share / (1 - MOMENTUM**self._steps))

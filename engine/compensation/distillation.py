@@ -1,0 +1,276 @@
+"""Distillation (quantization-aware fine-tuning): train what is stored so that the outputs are the float model's.
+
+The quantized network learns from the float one on unlabelled samples (Hinton et al., arXiv 1503.02531): codes,
+scales and biases of all layers at once, with a learning rate that falls along a cosine. It starts from codes that were
+chosen layer by layer. Every so often it is judged by samples that it does not learn from; the best state is what is
+kept, so the result is never worse there than the start.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from engine.compensation.descent import Descent, Parameter
+from engine.compensation.distillation_data import Augmentation, Samples, Values
+from engine.compensation.distillation_loss import OutputLoss
+from engine.compensation.inputs import InputQuantization
+from engine.compensation.student import Student
+from engine.data.dataset import Dataset
+from engine.errors import UnsupportedOperator
+from engine.job_context import JobContext
+from engine.jobs.requests import DistillationPoint
+from engine.model.opened import Model
+from engine.model.quantized_layers import ChosenWeights
+from engine.plan import Plan
+from engine.torch_graph.graph import TorchGraph
+
+Tensor = torch.Tensor
+
+# The learning rate rises over the first steps, in which the gradients' sizes are not known yet.
+WARM_UP = 10
+# Parts of a batch that go through the network side by side, one thread each, if there are so many: threads that
+# share every operator wait for each other, and on a busy computer for very long. What results does not depend on them.
+PARTS = 4
+# What waits between the forward and backward passes of these.
+ACTIVATION_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class DistillationSettings:
+    """How to train.
+
+    Attributes:
+        steps: updates.
+        batch, token_batch: samples per update; sequences of tokens, each of which has many predictions.
+        code_rate: learning rate of codes and zero points, in codes.
+        scale_rate: of the logarithms of scales.
+        bias_rate: of biases, in norms of the channel's weights.
+        judgements: how often the held-out samples are looked at.
+        augments: whether colour images are varied.
+        seconds: after which no further step is made, so that the result depends on the machine; None for no limit.
+    """
+
+    steps: int = 300
+    batch: int = 16
+    token_batch: int = 4
+    code_rate: float = 0.003
+    scale_rate: float = 2e-3
+    bias_rate: float = 2e-3
+    judgements: int = 20
+    augments: bool = True
+    seconds: float | None = None
+    seed: int = 0
+
+
+def distill(
+    model: Model,
+    plan: Plan,
+    inputs: InputQuantization,
+    chosen: ChosenWeights,
+    context: JobContext,
+    *,
+    dataset: Dataset,
+    samples: int,
+) -> ChosenWeights:
+    """Train what `chosen` starts with, in as many steps as the plan says; where that cannot be, a note says why.
+
+    Raises:
+        ConversionError: a weight holds NaN or infinite values.
+        DataError: the samples do not fit.
+        JobCancelled: cancelled.
+    """
+    settings = DistillationSettings(steps=plan.defaults.distillation_steps)
+    try:
+        training = Distillation(model, plan, inputs, chosen, settings)
+        training.run(dataset, samples, context)
+    except UnsupportedOperator as error:
+        return _with_note(chosen, f"{str(error)[:-1]}, so the network was not distilled.")
+    best = min(training.points, key=lambda point: point.held_out_loss)
+    if best.step == 0:
+        return _with_note(chosen, "Distillation did not come closer to float on the samples that were held out.")
+    return training.best
+
+
+def _with_note(chosen: ChosenWeights, note: str) -> ChosenWeights:
+    return dataclasses.replace(chosen, notes=(*chosen.notes, note))
+
+
+class Distillation:
+    """A quantized network in training.
+
+    `best` may be read at any time, also when `run` was cancelled.
+
+    Attributes:
+        points: the curves so far.
+        best: the state with the lowest held-out loss.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        plan: Plan,
+        inputs: InputQuantization,
+        chosen: ChosenWeights,
+        settings: DistillationSettings,
+    ) -> None:
+        """Start from `chosen`.
+
+        Raises:
+            UnsupportedOperator: one has no torch form.
+            ConversionError: a weight holds NaN or infinite values.
+        """
+        self._settings = settings
+        self._teacher = TorchGraph(model.graph, model.layers)
+        self._student = Student(model, plan, inputs, chosen, self._teacher)
+        self._outputs = [spec.name for spec in model.summary.outputs]
+        self.points: list[DistillationPoint] = []
+        self.best = chosen
+
+    def run(self, dataset: Dataset, samples: int, context: JobContext) -> ChosenWeights:
+        """Train on the first `samples`, of which some are held out; a `DistillationPoint` arrives as partial result.
+
+        Raises:
+            UnsupportedOperator: an operator is used in a way that has no torch form.
+            DataError: the samples do not fit.
+            JobCancelled: cancelled; `best` is what there is.
+        """
+        context.report(0, self._settings.steps, "Preparing to distill")
+        threads = torch.get_num_threads()
+        try:
+            torch.set_num_threads(1)
+            with ThreadPoolExecutor(min(threads, PARTS), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                self._pool = pool
+                self._begin(dataset, samples, context)
+                self._train(max(1, self._batch // self._data.unit))
+        finally:
+            torch.set_num_threads(threads)
+        return self.best
+
+    def _train(self, units_per_step: int) -> None:
+        settings = self._settings
+        noise = torch.Generator().manual_seed(settings.seed)
+        draws = self._data.draw(units_per_step, noise)
+        parameters = self._parameters()
+        self._trained = [item.values for item in parameters]
+        descent = Descent(parameters)
+        every = max(1, settings.steps // settings.judgements)
+        losses: list[float] = []
+        for step, units in zip(range(1, settings.steps + 1), draws, strict=False):
+            loss, gradients = self._learn(units, noise)
+            losses.append(loss)
+            descent.step(gradients, self._schedule(step))
+            self._student.project()
+            is_over = settings.seconds is not None and self._seconds >= settings.seconds
+            self._report(step, losses[-1])
+            if step % every == 0 or step == settings.steps or is_over:
+                self._judge(step, losses)
+                losses = []
+            if is_over:
+                break
+
+    def _begin(self, dataset: Dataset, samples: int, context: JobContext) -> None:
+        self._context, self._started = context, time.perf_counter()
+        self._data = Samples(dataset, samples)
+        first = self._data.take(torch.arange(1))
+        self._loss = OutputLoss.of(self._teach(first, self._outputs), is_tokens=dataset.is_tokens)
+        self._fetch = [self._outputs[index] for index in self._loss.fetched]
+        self._batch = self._settings.token_batch if dataset.is_tokens else self._settings.batch
+        self._part = self._count_at_once(first) if self._data.is_free else 1
+        self._augmentation = Augmentation(first) if self._settings.augments and self._data.is_free else None
+        self._judge(0, [])
+
+    def _parameters(self) -> list[Parameter]:
+        settings = self._settings
+        found = [Parameter(bias.moved, settings.bias_rate) for bias in self._student.biases.values()]
+        for weight in self._student.weights.values():
+            found.append(Parameter(weight.latent, settings.code_rate, is_shared=True))
+            found.append(Parameter(weight.log_scale, settings.scale_rate))
+            if weight.log_multiplier is not None:
+                found.append(Parameter(weight.log_multiplier, settings.scale_rate))
+            if weight.zero_point is not None:
+                found.append(Parameter(weight.zero_point, settings.code_rate, is_shared=True))
+        return found
+
+    def _schedule(self, step: int) -> float:
+        """The share of the learning rates that this step takes."""
+        return min(1.0, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * (step - 1) / self._settings.steps))
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _report(self, step: int, loss: float) -> None:
+        steps, best = self._settings.steps, min(point.held_out_loss for point in self.points)
+        text = f"Distilling: step {step} of {steps}, loss {loss:.4g}, held out {best:.4g} at best"
+        self._context.report(step, steps, text)
+
+    @torch.no_grad()
+    def _teach(self, values: Values, fetch: Sequence[str]) -> list[Tensor]:
+        return self._teacher.run(values, fetch)
+
+    def _learn(self, units: Tensor, noise: torch.Generator) -> tuple[float, list[Tensor | None]]:
+        """Loss and gradients of a batch."""
+        parts = []
+        for part in torch.split(units, self._part):
+            values = self._data.take(part)
+            if self._augmentation is not None:
+                values = self._augmentation.apply(values, noise)
+            parts.append((values, len(part) / len(units)))
+        found = list(self._pool.map(lambda part: self._differentiate(*part), parts))
+        gradients = [_add(items) for items in zip(*(gradients for _, gradients in found), strict=True)]
+        return sum(loss for loss, _ in found), gradients
+
+    def _differentiate(self, values: Values, share: float) -> tuple[float, tuple[Tensor | None, ...]]:
+        self._context.check_cancelled()
+        loss = self._measure(values) * share
+        return loss.item(), torch.autograd.grad(loss, self._trained, allow_unused=True)
+
+    def _measure(self, values: Values) -> Tensor:
+        return self._loss.measure(self._teach(values, self._fetch), self._student.run(values, self._fetch))
+
+    def _count_at_once(self, first: Values) -> int:
+        """Samples that go through the network at once, from what one of them leaves for the backward pass."""
+        taken = 0
+
+        def pack(tensor: Tensor) -> Tensor:
+            nonlocal taken
+            taken += tensor.nbytes
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            self._student.run(first, self._fetch)
+        return max(1, min(math.ceil(self._batch / PARTS), ACTIVATION_BYTES // PARTS // max(taken, 1)))
+
+    @torch.no_grad()
+    def _measure_only(self, values: Values) -> float:
+        self._context.check_cancelled()
+        return self._measure(values).item()
+
+    def _judge(self, step: int, losses: Sequence[float]) -> None:
+        """Measure the held-out samples, and keep the state if it is the best so far."""
+        batches = list(self._data.held_out_batches(self._part))
+        found = self._pool.map(lambda batch: self._measure_only(batch[0]) * batch[1], batches)
+        held_out = sum(found) / sum(units for _, units in batches)
+        is_best = not self.points or held_out < min(point.held_out_loss for point in self.points)
+        if is_best:
+            self.best = self._student.freeze()
+        mean = float(np.mean(losses)) if losses else held_out
+        self.points.append(DistillationPoint(step, self._settings.steps, mean, held_out, is_best, self._seconds))
+        self._context.partial(self.points[-1])
+
+
+def _add(gradients: Iterable[Tensor | None]) -> Tensor | None:
+    """The sum, in order; None where no part depends on the parameter."""
+    total: Tensor | None = None
+    for gradient in gradients:
+        if gradient is not None:
+            total = gradient if total is None else total + gradient
+    return total
