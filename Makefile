@@ -7,7 +7,7 @@ DEMO ?= bitsmith-demo
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench screenshots sample system clean
+.PHONY: help run test lint bench screenshots sample translations system clean
 
 help:
 	@echo "make run [MODEL=file.onnx]  open the window (without a display: the demo, into $(DEMO)/)"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench                  measure, side by side with peers (minutes)"
 	@echo "make screenshots            take the pictures in resources/screenshots"
 	@echo "make sample                 train the bundled sample again"
+	@echo "make translations           bring the translations up to date with the sources"
 	@echo "make clean                  remove what the other commands made, .venv included"
 
 system:
@@ -47,10 +48,13 @@ bench: .venv/.installed-dev
 
 screenshots: | system
 screenshots: .venv/.installed-run
-	$(BIN)/python main.py --pictures resources/screenshots
+	$(BIN)/python main.py --pictures resources/screenshots --every-page
 
 sample: .venv/.installed-dev
 	$(BIN)/python tools/train_sample.py
+
+translations: .venv/.installed-dev
+	$(BIN)/python -m tools.translations
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(DEMO)

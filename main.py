@@ -94,6 +94,7 @@ def open_window(arguments: Sequence[str]) -> int:
     parser.add_argument("--sample", action="store_true", help="open the bundled sample")
     parser.add_argument("--check-window", action="store_true", help="only say whether the window can open")
     parser.add_argument("--pictures", metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("--every-page", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.pictures:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -104,7 +105,7 @@ def open_window(arguments: Sequence[str]) -> int:
     if options.pictures is not None:
         from gui.pictures import take_pictures
 
-        return take_pictures(Path(options.pictures))
+        return take_pictures(Path(options.pictures), has_every_page=options.every_page)
     for path in (options.model, options.data):
         if path is not None and not Path(path).exists():
             return fail(f"{path} does not exist. Check the path, or start with bitsmith alone and open a file there.")

@@ -33,7 +33,7 @@ def keep_to(cores: Sequence[int]) -> Iterator[None]:
         raise DataError("This system cannot keep a program to some of its processors. Leave the affinity out.")
     try:
         _set_affinity(cores)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         names = ", ".join(map(str, cores))
         raise DataError(
             f"There is no processor {names} that this program may use; there are {', '.join(map(str, before))}. "

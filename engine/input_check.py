@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from engine.comparison import class_scores
 from engine.data.dataset import open_dataset
 from engine.data.guessing import fit_to_input, load_presets, read_image_input
+from engine.data.image_dataset import list_classes
+from engine.data.labels import find_label_table
 from engine.data.preview import find_image_size
 from engine.errors import DataError
 from engine.job_context import JobContext
@@ -47,7 +49,7 @@ def fit_presets(request: FitRequest, model: ModelSummary, context: JobContext) -
     presets = sorted(load_presets(), key=lambda preset: preset.preprocessing.crop != size)
     found: list[PresetFit] = []
     tried: set[str] = set()
-    samples, problem = 0, None
+    check, problem = None, None
     for number, preset in enumerate(presets):
         context.report(number, len(presets), f"Trying {preset.title}")
         fitted = fit_to_input(preset.preprocessing, model.inputs[0], image_size)
@@ -60,14 +62,14 @@ def fit_presets(request: FitRequest, model: ModelSummary, context: JobContext) -
         except DataError as error:
             problem = error
             continue
-        samples = check.samples
         offset = check.best_offset
         chosen = dataclasses.replace(fitted, label_offset=fitted.label_offset + offset)
         found.append(PresetFit(preset.name, preset.title, chosen.to_json(), check.right_by_offset[offset]))
     if problem is not None and not found:
         raise problem
     found.sort(key=lambda fit: -fit.right)
-    return PresetFits(tuple(found), samples)
+    assert check is not None
+    return PresetFits(tuple(found), check.samples, check.classes, check.class_folders)
 
 
 def _count(session: Session, data: DataChoice, samples: int, context: JobContext) -> DataCheck:
@@ -90,4 +92,12 @@ def _count(session: Session, data: DataChoice, samples: int, context: JobContext
             right[offset] += int((best == batch.labels + offset).sum())
         done += len(batch)
     context.report(done, max(total, done), f"Checked {dataset.path.name}")
-    return DataCheck(samples=done, right_by_offset=right, classes=classes)
+    return DataCheck(done, right, classes, _count_class_folders(data))
+
+
+def _count_class_folders(data: DataChoice) -> int:
+    """How many folders numbered the classes; 0 if a table or an array did."""
+    folder = Path(data.path)
+    if not folder.is_dir() or data.label_file is not None or find_label_table(folder) is not None:
+        return 0
+    return len(list_classes(folder))

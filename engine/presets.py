@@ -121,7 +121,7 @@ def load_preset(path: Path) -> Preset:
         return _build(path.stem, document)
     except OSError as error:
         raise PlanError(f"Cannot read the preset {path}: {error.strerror}. Correct or remove the file.") from error
-    except (PlanError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (PlanError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         reason = f"the field {error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise PlanError(f"The preset {path} is malformed: {reason}. Correct or remove the file.") from error
 
@@ -129,7 +129,7 @@ def load_preset(path: Path) -> Preset:
 def _build(name: str, document: Mapping[str, Any]) -> Preset:
     activations, weights = document.get("activations", {}), document.get("weights", {})
     bits, samples = weights.get("bits", 8), document.get("calibration", {}).get("samples", DEFAULT_CALIBRATION_SAMPLES)
-    if bits not in WEIGHT_BITS or isinstance(bits, bool):
+    if not isinstance(bits, int) or bits not in WEIGHT_BITS:
         raise ValueError(f"'bits' is {bits!r}, and must be one of {', '.join(map(str, WEIGHT_BITS))}")
     if not _is_count(samples):
         raise ValueError(f"'samples' is {samples!r}, and must be a positive whole number")

@@ -211,6 +211,9 @@ def _count_bins(values: Matrix, edges: npt.NDArray[np.float64]) -> Counts:
     """Values per equal bin; those outside go into the outermost bins."""
     bins = len(edges) - 1
     places = np.subtract(values.reshape(-1), np.float32(edges[0]))
-    places *= np.float32(bins / (edges[-1] - edges[0]))
+    width = (edges[-1] - edges[0]) / bins
+    if width < np.finfo(np.float32).tiny:  # float32 cannot say how many bins there are to one
+        places = places.astype(np.float64)
+    places *= places.dtype.type(1 / width)
     np.clip(places, 0, bins - 1, out=places)
     return np.bincount(places.astype(np.intp), minlength=bins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Flag, auto
@@ -12,6 +13,10 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QUndoStack
 from engine.numerics.schemes import WEIGHT_BITS
 from gui.naming import named
 from gui.theme import ThemeMode
+from gui.translation import Language
+
+RUN_ACTIONS = ("action_run_plan", "action_run_compare", "action_run_pin", "action_run_note", "action_run_delete")
+"""What can be done with the runs that are selected on the History page."""
 
 
 class Needs(Flag):
@@ -22,6 +27,7 @@ class Needs(Flag):
     RESULTS = auto()
     CELLS = auto()
     IDLE = auto()
+    RUN = auto()
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,15 @@ class Actions(QObject):
         self._owner = parent
         self._needs: dict[str, Needs] = {}
         self._actions: dict[str, QAction] = {}
-        for spec in (*self._step_specs(), *self._other_specs()):
+        self._available = Needs.NOTHING
+        for spec in (*self._step_specs(), *self._project_specs(), *self._run_specs(), *self._other_specs()):
             self._add(spec)
         self._add_undo(undo_stack)
         self._add_bits()
         self._add_themes()
+        self._add_languages()
+        for name in RUN_ACTIONS:
+            self._actions[name].setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     def __getitem__(self, name: str) -> QAction:
         return self._actions[name]
@@ -63,11 +73,27 @@ class Actions(QObject):
 
     def update(self, available: Needs) -> None:
         """Enable what is possible now."""
+        self._available = available
         for name, needs in self._needs.items():
             self._actions[name].setEnabled(needs in available)
 
+    def why_not(self, name: str) -> str:
+        """What an action that is disabled waits for, in a sentence; "" if nothing is known to be missing."""
+        if name == "action_cancel":
+            return self.tr("No job is running")
+        missing = self._needs.get(name, Needs.NOTHING) & ~self._available
+        reasons = {
+            Needs.MODEL: self.tr("Open a model first"),
+            Needs.IDLE: self.tr("Wait until the job is done, or cancel it"),
+            Needs.RESULTS: self.tr("Convert the model first"),
+            Needs.CELLS: self.tr("Analyse the layers first"),
+            Needs.RUN: self.tr("Select a run on the History page first"),
+        }
+        return next((text for need, text in reasons.items() if need in missing), "")
+
     def _add(self, spec: ActionSpec) -> QAction:
         action = named(QAction(spec.text, self._owner), spec.name)
+        action.setIconText(plain_text(action).rstrip("…"))
         action.setShortcut(QKeySequence(spec.keys))
         keys = f" ({spec.keys})" if spec.keys else ""
         action.setToolTip(spec.tip + keys)
@@ -86,9 +112,48 @@ class Actions(QObject):
             ActionSpec("action_analyse", tr("&Analyse…"), tr("Measure what every layer can bear"), "Ctrl+R", model),
             ActionSpec("action_auto_assign", tr("Auto-a&ssign…"), tr("Choose bits for a budget"), "Ctrl+B", model),
             ActionSpec("action_convert", tr("&Convert…"), tr("Write the quantized model"), "Ctrl+Return", model),
+            ActionSpec(
+                "action_recover",
+                tr("&Recover"),
+                tr("Try better and better ways to round, until a target is met"),
+                "Ctrl+Shift+R",
+                model,
+            ),
             ActionSpec("action_benchmark", tr("&Benchmark"), tr("Time float and results in turn"), "Ctrl+T", model),
             ActionSpec("action_compare", tr("Co&mpare"), tr("Evaluate the results against float"), "Ctrl+M", results),
-            ActionSpec("action_export", tr("&Export…"), tr("Copy a result and its plan"), "Ctrl+E", results),
+            ActionSpec("action_export", tr("&Export…"), tr("Copy a result, or bundle it"), "Ctrl+E", results),
+            ActionSpec("action_report", tr("Re&port…"), tr("Write one page that shows everything"), "Ctrl+P", model),
+        )
+
+    def _project_specs(self) -> tuple[ActionSpec, ...]:
+        tr = self.tr
+        return (
+            ActionSpec(
+                "action_open_project",
+                tr("Open &project…"),
+                tr("Open a .bitsmith file: plan, measurements and history of a model"),
+                "Ctrl+Shift+O",
+                Needs.IDLE,
+            ),
+            ActionSpec("action_save", tr("&Save project"), tr("Save everything but the model"), "Ctrl+S", Needs.MODEL),
+            ActionSpec(
+                "action_save_as",
+                tr("Save project &as…"),
+                tr("Save everything but the model under another name"),
+                "Ctrl+Shift+S",
+                Needs.MODEL,
+            ),
+        )
+
+    def _run_specs(self) -> tuple[ActionSpec, ...]:
+        """Their keys work on the History page only."""
+        tr, run = self.tr, Needs.RUN
+        return (
+            ActionSpec("action_run_plan", tr("&Take this plan"), tr("Make the plan of this run the plan"), "T", run),
+            ActionSpec("action_run_compare", tr("&Compare"), tr("Show the runs in Compare, or not"), "C", run),
+            ActionSpec("action_run_pin", tr("&Pin"), tr("Pin the runs at the top, or free them"), "P", run),
+            ActionSpec("action_run_note", tr("Edit the &note"), tr("Write a note on this run"), "F2", run),
+            ActionSpec("action_run_delete", tr("&Delete…"), tr("Delete the runs from the history"), "Del", run),
         )
 
     def _other_specs(self) -> tuple[ActionSpec, ...]:
@@ -115,11 +180,57 @@ class Actions(QObject):
                 "Ctrl+Shift+M",
                 Needs.MODEL | Needs.CELLS | Needs.IDLE,
             ),
+            ActionSpec(
+                "action_collect",
+                tr("Collect acti&vations"),
+                tr("Run the calibration data once, to see what every layer reads"),
+                "Ctrl+Shift+D",
+                Needs.MODEL | Needs.IDLE,
+            ),
+            ActionSpec(
+                "action_add_result",
+                tr("Add model &file…"),
+                tr("Compare a model from elsewhere with float and the results"),
+                "Ctrl+Shift+A",
+                Needs.MODEL,
+            ),
+            ActionSpec(
+                "action_thresholds",
+                tr("Alert t&hresholds…"),
+                tr("Choose the limits of memory, latency and loss beyond which Compare raises an alert"),
+                needs=Needs.MODEL,
+            ),
+            ActionSpec(
+                "action_save_table",
+                tr("Save the comparison as CS&V…"),
+                tr("Write the table of Compare into a file"),
+                needs=Needs.MODEL,
+            ),
             ActionSpec("action_cancel", tr("Cancel the &job"), tr("Stop what is running"), "Esc"),
             ActionSpec("action_quit", tr("&Quit"), tr("Close Bitsmith"), "Ctrl+Q"),
             ActionSpec("action_filter", tr("&Filter layers"), tr("Go to the filter"), "Ctrl+F", Needs.MODEL),
             ActionSpec("action_lock", tr("&Lock or free"), tr("Selected layers keep their bits"), "L", Needs.MODEL),
-            ActionSpec("action_keys", tr("&Keys"), tr("Show all keys"), "F1"),
+            ActionSpec(
+                "action_edit_layers",
+                tr("&Edit layers…"),
+                tr("Give many layers other choices: the selected ones, an operator's, or by name"),
+                "Ctrl+Shift+E",
+                Needs.MODEL,
+            ),
+            ActionSpec(
+                "action_copy_rows",
+                tr("&Copy rows"),
+                tr("Copy the selected rows of the table, for spreadsheets"),
+                "Ctrl+C",
+                Needs.MODEL,
+            ),
+            ActionSpec(
+                "action_palette",
+                tr("&Find a command…"),
+                tr("Find every command, page and layer by a few letters"),
+                "Ctrl+K",
+            ),
+            ActionSpec("action_keys", tr("&Keys"), tr("Show everything that can be done by keyboard"), "F1"),
             ActionSpec("action_about", tr("&About Bitsmith"), tr("Version and platform")),
         )
 
@@ -138,7 +249,8 @@ class Actions(QObject):
             text = self.tr("Give {bits} bits").format(bits=bits)
             tip = self.tr("Give the selected layers {bits} bits").format(bits=bits)
             self._add(ActionSpec(f"action_bits_{bits}", text, tip, str(key), Needs.MODEL))
-        for name in ("action_lock", *(f"action_bits_{bits}" for bits in WEIGHT_BITS)):
+        self["action_palette"].setShortcuts([QKeySequence("Ctrl+K"), QKeySequence("Ctrl+Shift+P")])
+        for name in ("action_lock", "action_copy_rows", *(f"action_bits_{bits}" for bits in WEIGHT_BITS)):
             self._actions[name].setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     def _add_themes(self) -> None:
@@ -152,3 +264,22 @@ class Actions(QObject):
             action = self._add(ActionSpec(f"action_theme_{mode}", text, self.tr("Colours of the window")))
             action.setCheckable(True)
             group.addAction(action)
+
+    def _add_languages(self) -> None:
+        """A running job keeps telling what it does in the language it was started in, so it is waited for."""
+        texts = {
+            Language.ENGLISH: "&English",
+            Language.CHINESE: "&简体中文",
+            Language.SYSTEM: self.tr("&As the system", "language"),
+        }
+        tip = self.tr("Language of the window, at once; not while a job runs")
+        group = QActionGroup(self)
+        for language, text in texts.items():
+            action = self._add(ActionSpec(f"action_language_{language}", text, tip, needs=Needs.IDLE))
+            action.setCheckable(True)
+            group.addAction(action)
+
+
+def plain_text(action: QAction) -> str:
+    """What an action is called, without the mark of its key: "File" of "&File", "文件" of "文件(&F)"."""
+    return re.sub(r"\(&.\)|&", "", action.text())

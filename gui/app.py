@@ -16,6 +16,7 @@ from gui.resource_files import APP_ICON
 from gui.session import Session
 from gui.settings import Settings
 from gui.theme import Theme
+from gui.translation import read_language, use_language
 
 SWITCH_INTERVAL_S = 0.001
 """How long a job's thread may hold the interpreter while the window wants it."""
@@ -26,6 +27,7 @@ def build_main_window(
 ) -> MainWindow:
     """The window with session and worker; a QApplication exists. Opens `model`, with `data`, if given."""
     settings = Settings()
+    use_language(read_language(settings.language))
     QApplication.setStyle("Fusion")
     theme = Theme(settings)
     theme.apply()

@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable
 from itertools import product
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSplitter, QVBoxLayout, QWidget
+from typing_extensions import override
 
 from engine.jobs.requests import BenchmarkPoint, RunSetting
 from gui.compare.latency_plot import LatencyPlot
@@ -16,6 +17,7 @@ from gui.compare.store import Comparisons, Subject
 from gui.compare.throughput_plot import ThroughputPlot
 from gui.naming import named
 from gui.result_table import Cell, ResultModel, ResultView, TableColumn, Tone
+from gui.saving import TableSaver
 from gui.session import Session
 from gui.spin_box import SpinBox
 from gui.theme import Theme
@@ -29,7 +31,13 @@ MOST_BATCH = 4096
 
 
 class BenchmarkPage(QWidget):
-    """Table, latency distributions and throughput by setting over a `Comparisons`."""
+    """Table, latency distributions and throughput by setting over a `Comparisons`.
+
+    Signals:
+        threads_changed(int): another number of threads is asked for.
+    """
+
+    threads_changed = Signal(int)
 
     def __init__(
         self, session: Session, store: Comparisons, theme: Theme, benchmark: QAction, parent: QWidget | None = None
@@ -41,6 +49,7 @@ class BenchmarkPage(QWidget):
         self._view = ResultView(self.model, "benchmark_table", self)
         self._view.setAccessibleName(self.tr("Latency and throughput"))
         self._view.setMinimumHeight(TABLE_HEIGHT)
+        TableSaver(self._view)
         self._cores = max(os.cpu_count() or 1, 1)
         self._threads = named(SpinBox(1, self._cores), "threads")
         self._threads.setAccessibleName(self.tr("Threads"))
@@ -62,7 +71,8 @@ class BenchmarkPage(QWidget):
         self._latency = LatencyPlot(theme, self)
         self._throughput = ThroughputPlot(theme, self)
         self._build_layout(benchmark)
-        store.changed.connect(self._show)
+        self._threads.valueChanged.connect(self.threads_changed)
+        store.changed.connect(self._on_changed)
         theme.changed.connect(self._show)
         self._show()
 
@@ -192,6 +202,18 @@ class BenchmarkPage(QWidget):
     def _runs(self, row: int) -> Cell:
         point = self._point(row)
         return Cell(f"{point.runs:,}", Tone.DIM, value=point.runs) if point else Cell("")
+
+    def _on_changed(self) -> None:
+        """Nobody waits for columns and plots that are out of sight."""
+        if self.isVisible():
+            self._show()
+        else:
+            self.model.count_rows()
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show()
 
     def _show(self) -> None:
         self.model.refresh()

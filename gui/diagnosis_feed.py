@@ -18,7 +18,7 @@ SAMPLES = 16
 MAX_PARAMETERS = 8 << 20
 MAX_MODEL_BYTES = 512 << 20
 MAX_KEPT = 256
-Key = tuple[str, LayerPlan, PlanDefaults, DataChoice]
+Key = tuple[str, LayerPlan, PlanDefaults, DataChoice, str, str]
 
 
 class DiagnosisFeed(QObject):
@@ -64,7 +64,8 @@ class DiagnosisFeed(QObject):
             return None
         choice = session.plan.layer(session.selected)
         plain = LayerPlan(choice.weights, choice.kernel, choice.is_locked, choice.rounding)
-        return session.selected, plain, session.plan.defaults, session.data.calibration
+        data, contents = session.data, (session.model.sha256, session.data.calibration_summary.digest)
+        return session.selected, plain, session.plan.defaults, data.calibration, *contents
 
     def _update(self) -> None:
         key = self._key()

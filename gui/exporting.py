@@ -35,6 +35,7 @@ from gui.session import Session
 from gui.units import format_bytes
 
 CALIBRATION_SUFFIX = ".calib"
+Scratch = tempfile.TemporaryDirectory[str]
 
 
 class ExportKind(StrEnum):
@@ -72,30 +73,36 @@ def report_beside(choice: ExportChoice) -> Path:
 
 
 class Exporter(QObject):
-    """Does what `ExportChoice` says, one thing after the other; a failure or a cancel ends the rest."""
+    """Does what `ExportChoice` says, one thing after the other; a failure or a cancel ends the rest.
+
+    Copies are no jobs, so the user can start a job or another export meanwhile: the next part waits for it.
+    """
 
     def __init__(self, session: Session, runner: JobRunner, notifier: Notifier, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
         self._runner = runner
         self._notifier = notifier
+        self._waiting: deque[tuple[list[Callable[[], None]], Scratch | None]] = deque()
         self._steps: deque[Callable[[], None]] = deque()
         self._sentences: list[str] = []
+        self._is_working = self._is_held_up = False
         self._job: Job | None = None
         self._is_done = False
         self._copies: set[ExportThread] = set()
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Scratch | None = None
         runner.job_finished.connect(self._on_job_finished)
+        session.model_changed.connect(self._drop_rest)
 
     def export(self, choice: ExportChoice) -> None:
         """Start; the sentences are shown when the last part is there."""
         steps: list[Callable[[], None]] = []
-        calibration = None
+        calibration = scratch = None
         if choice.with_calibration:
             calibration = choice.target.with_suffix(CALIBRATION_SUFFIX)
             if choice.kind.is_bundle:
-                self._scratch = tempfile.TemporaryDirectory(prefix="bitsmith-export-", ignore_cleanup_errors=True)
-                calibration = Path(self._scratch.name) / f"calibration{CALIBRATION_SUFFIX}"
+                scratch = tempfile.TemporaryDirectory(prefix="bitsmith-export-", ignore_cleanup_errors=True)
+                calibration = Path(scratch.name) / f"calibration{CALIBRATION_SUFFIX}"
             steps.append(lambda path=calibration: self._calibrate(path))  # type: ignore[misc]
         if choice.kind.is_bundle:
             steps.append(lambda: self._bundle(choice, calibration))
@@ -105,7 +112,7 @@ class Exporter(QObject):
             steps.append(lambda: self._convert(choice))
         if choice.with_report:
             steps.append(lambda: self._report(report_beside(choice)))
-        self._begin(steps)
+        self._begin(steps, scratch)
 
     def report(self, output: Path) -> None:
         """Write the report of this session."""
@@ -116,23 +123,41 @@ class Exporter(QObject):
         for thread in self._copies:
             thread.wait()
 
-    def _begin(self, steps: list[Callable[[], None]]) -> None:
-        self._steps = deque(steps)
-        self._sentences = []
-        self._advance()
+    def _begin(self, steps: list[Callable[[], None]], scratch: Scratch | None = None) -> None:
+        self._waiting.append((steps, scratch))
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        if self._waiting and not self._is_working:
+            steps, self._scratch = self._waiting.popleft()
+            self._steps, self._sentences, self._is_working = deque(steps), [], True
+            self._advance()
 
     def _advance(self) -> None:
+        self._is_held_up = bool(self._steps) and self._runner.is_busy
+        if self._is_held_up:
+            return
         if self._steps:
             self._steps.popleft()()
             return
+        if self._sentences:
+            self._notifier.info("\n".join(self._sentences))
         self._clear()
-        self._notifier.info("\n".join(self._sentences))
 
     def _clear(self) -> None:
         self._steps.clear()
+        self._is_working = self._is_held_up = False
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch = None
+        self._begin_next()
+
+    def _drop_rest(self) -> None:
+        """Another model is open: what was still to be done was about the old one."""
+        self._waiting.clear()
+        self._steps.clear()
+        if self._is_held_up:
+            self._advance()
 
     # --- the parts -----------------------------------------------------------------------------
 
@@ -159,7 +184,7 @@ class Exporter(QObject):
         assert data is not None
 
         def describe(result: CalibrateResult) -> str:
-            text = self.tr("Calibration: the ranges of {tensors} tensors, from {samples} samples.")
+            text = self.tr("Calibration ranges are written. Tensors: {tensors}, samples: {samples}.")
             return text.format(tensors=result.tensors, samples=result.samples)
 
         request = CalibrateRequest(model.path, data.calibration, str(path), data.samples)
@@ -250,6 +275,8 @@ class Exporter(QObject):
     def _on_job_finished(self, job: Job) -> None:
         """Go on if the job succeeded; else drop the rest."""
         if job is not self._job:
+            if self._is_held_up:
+                self._advance()
             return
         self._job = None
         if self._is_done:

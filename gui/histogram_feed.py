@@ -115,7 +115,9 @@ class HistogramFeed(QObject):
             return
         job = self._runner.create_internal(request)
         job.succeeded.connect(lambda histogram: self._keep(request, histogram))
+        bug = self.tr("This cannot be shown, because of a bug in Bitsmith.")
         job.failed.connect(lambda sentence: self._problems.update({request: sentence}))
+        job.crashed.connect(lambda _report: self._problems.update({request: bug}))  # else it is asked for again
         job.finished.connect(self._on_finished)
         self._running = job
         self._runner.start(job)

@@ -38,9 +38,10 @@ class HistogramPlot(pg.PlotWidget):  # type: ignore[misc]
         self._is_log = False
         self._shows_quantized = not is_small
         self._drawn: list[pg.GraphicsObject] = []
+        self._labels = ("", "")
         self._set_up_plot()
-        theme.changed.connect(self._redraw)
-        self._redraw()
+        theme.changed.connect(self._on_theme_changed)
+        self._on_theme_changed()
 
     def show_histogram(self, histogram: Histogram | None) -> None:
         """Draw it; None leaves the plot empty. What was zoomed into stays while the values are the same."""
@@ -87,15 +88,20 @@ class HistogramPlot(pg.PlotWidget):  # type: ignore[misc]
         heights = np.asarray(counts, dtype=float)
         return np.log10(1 + heights) if self._is_log else heights
 
-    def _redraw(self) -> None:
-        for drawn in self._drawn:
-            self.removeItem(drawn)
-        self._drawn = []
+    def _on_theme_changed(self) -> None:
+        """Axes are drawn anew whenever they get a colour, so they get one only here."""
         item = self.getPlotItem()
         self.setBackground(self._theme.color("panel" if self._is_small else "window"))
         for name in ("bottom", "left"):
             item.getAxis(name).setPen(self._theme.color("line"))
             item.getAxis(name).setTextPen(self._theme.color("text_dim"))
+        self._redraw()
+
+    def _redraw(self) -> None:
+        for drawn in self._drawn:
+            self.removeItem(drawn)
+        self._drawn = []
+        item = self.getPlotItem()
         found = self._histogram
         item.getAxis("bottom").setVisible(found is not None)
         if not self._is_small:
@@ -131,8 +137,11 @@ class HistogramPlot(pg.PlotWidget):  # type: ignore[misc]
         item = self.getPlotItem()
         values = self.tr("values per bin") if is_input else self.tr("weights per bin")
         log = self.tr("log10(1 + values per bin)") if is_input else self.tr("log10(1 + weights per bin)")
-        item.setLabel("left", log if self._is_log else values)
-        item.setLabel("bottom", self.tr("input value") if is_input else self.tr("weight"))
+        labels = (log if self._is_log else values, self.tr("input value") if is_input else self.tr("weight"))
+        if labels != self._labels:
+            self._labels = labels
+            item.setLabel("left", labels[0])
+            item.setLabel("bottom", labels[1])
 
     def _draw(self, drawn: pg.GraphicsObject) -> None:
         self.addItem(drawn)

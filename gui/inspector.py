@@ -5,15 +5,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from engine.numerics.schemes import WEIGHT_BITS, Granularity, Kernel, PerChannel, PerGroup, PerTensor, RangeMethod
+from engine.numerics.schemes import (
+    WEIGHT_BITS,
+    Granularity,
+    Kernel,
+    PerChannel,
+    PerGroup,
+    PerTensor,
+    RangeMethod,
+    Rounding,
+)
 from engine.plan import LayerPlan
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
 from gui.diagnosis_box import DiagnosisBox
+from gui.engine_texts import translate_reason
 from gui.histogram_feed import HistogramFeed
 from gui.histogram_plot import HistogramPlot
 from gui.metrics import format_metric, metric_name
@@ -36,7 +46,13 @@ Builder = Callable[[object], Candidate]
 
 
 class Inspector(QScrollArea):
-    """Shows one layer; every edit is one undoable change of the plan."""
+    """Shows one layer; every edit is one undoable change of the plan.
+
+    Signals:
+        rounding_requested(Rounding): for this layer and those that are selected with it.
+    """
+
+    rounding_requested = Signal(object)
 
     def __init__(
         self,
@@ -48,6 +64,7 @@ class Inspector(QScrollArea):
     ) -> None:
         super().__init__(parent)
         self.setObjectName("inspector")
+        self.setAccessibleName(self.tr("Selected layer"))
         self._session = session
         self._feed = feed
         self._diagnosis = diagnosis
@@ -58,6 +75,7 @@ class Inspector(QScrollArea):
         self._empty.setText(self.tr("Select a layer to see and change how it is quantized."))
         self._empty.setWordWrap(True)
         self._weight = self._label("inspector_weight")
+        self._weight.setWordWrap(True)
         self._parameters = self._label("inspector_parameters")
         self._macs = self._label("inspector_macs")
         self._loss = self._label("inspector_loss")
@@ -72,6 +90,7 @@ class Inspector(QScrollArea):
         self._group = self._box("inspector_group_size", self.tr("Weights that share a scale"), self._with_granularity)
         self._symmetric = self._box("inspector_symmetric", self.tr("Where the zero point is"), self._with_symmetric)
         self._range = self._box("inspector_range", self.tr("How the clipping range is chosen"), self._with_range)
+        self._rounding = self._box("inspector_rounding", self.tr("How the codes are chosen"), self._with_rounding)
         self._plot_title = self._label("inspector_plot_title", "section")
         self._plot = HistogramPlot(theme, is_small=True, parent=self)
         self._plot.setObjectName("inspector_histogram")
@@ -80,6 +99,7 @@ class Inspector(QScrollArea):
         self._build_layout()
         self._connect()
         self._show()
+        self._show_histogram()
 
     # --- building ------------------------------------------------------------------------------
 
@@ -119,9 +139,13 @@ class Inspector(QScrollArea):
             self._group.addItem(self.tr("{size} weights").format(size=size), PerGroup(size))
         self._symmetric.addItem(self.tr("Symmetric"), True)
         self._symmetric.addItem(self.tr("Asymmetric"), False)
+        self._range.setPlaceholderText(self.tr("Clipped by hand"))
         self._range.addItem(self.tr("Smallest error (MSE)"), RangeMethod.MSE)
         self._range.addItem(self.tr("Full range (min–max)"), RangeMethod.MINMAX)
         self._range.addItem(self.tr("Without tails (percentile)"), RangeMethod.PERCENTILE)
+        self._rounding.addItem(self.tr("To the nearest code"), Rounding.NEAREST)
+        self._rounding.addItem(self.tr("GPTQ: by what it reads"), Rounding.GPTQ)
+        self._rounding.addItem(self.tr("AdaRound: learnt"), Rounding.ADAROUND)
 
     def _build_layout(self) -> None:
         content = named(QWidget(), "inspector_content")
@@ -168,6 +192,7 @@ class Inspector(QScrollArea):
             (self.tr("Group size"), self._group),
             (self.tr("Zero point"), self._symmetric),
             (self.tr("Range"), self._range),
+            (self.tr("Rounding"), self._rounding),
             (self.tr("Loses"), self._loss),
             (self.tr("Stored"), self._stored),
         )
@@ -214,8 +239,9 @@ class Inspector(QScrollArea):
         self._select(self._granularity, PerGroup() if is_group else scheme.granularity)
         self._select(self._group, scheme.granularity)
         self._select(self._symmetric, scheme.symmetric)
-        self._select(self._range, scheme.range_method)
-        for box in (self._granularity, self._symmetric, self._range):
+        self._select(self._range, None if scheme.is_integer and scheme.clip is not None else scheme.range_method)
+        self._select(self._rounding, choice.rounding if scheme.is_integer else None)
+        for box in (self._granularity, self._symmetric, self._range, self._rounding):
             box.setEnabled(scheme.is_integer)
         self._group.setEnabled(scheme.is_integer and is_group)
         for box in self._builders:
@@ -235,7 +261,7 @@ class Inspector(QScrollArea):
     def _show_reason(self, layer: LayerSummary | None) -> None:
         """Why the allocation gave the layer its bits, if it did."""
         reason = str(self._choice(layer).extra.get("reason", "")) if layer is not None else ""
-        self._reason.setText(reason)
+        self._reason.setText(translate_reason(reason))
         for widget in (self._reason, self._reason_title):
             widget.setVisible(bool(reason))
 
@@ -271,6 +297,9 @@ class Inspector(QScrollArea):
         candidate = self._builders[box](box.currentData())
         if candidate.plan is None:
             self._show()
+        elif box is self._rounding:
+            self.rounding_requested.emit(Rounding(str(box.currentData())))
+            self._show()
         else:
             self._session.edit_layer(self._session.selected, candidate.plan, box.currentText())
 
@@ -297,11 +326,16 @@ class Inspector(QScrollArea):
         return self._with_scheme("symmetric", symmetric)
 
     def _with_range(self, method: object) -> Candidate:
-        return self._with_scheme("range_method", RangeMethod(str(method)))
+        return self._with_scheme("range_method", RangeMethod(str(method)), clip=None)
 
-    def _with_scheme(self, field: str, value: object) -> Candidate:
+    def _with_rounding(self, rounding: object) -> Candidate:
+        layer = self._layer()
+        assert layer is not None
+        return check(layer, dataclasses.replace(self._choice(layer), rounding=Rounding(str(rounding))))
+
+    def _with_scheme(self, field: str, value: object, **others: object) -> Candidate:
         layer = self._layer()
         assert layer is not None
         choice = self._choice(layer)
-        changes: dict[str, object] = {field: value}
+        changes: dict[str, object] = {field: value, **others}
         return candidate_for_scheme(layer, choice, dataclasses.replace(choice.weights, **changes))  # type: ignore[arg-type]

@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
 )
 
 from gui.elided_label import ElidedLabel
+from gui.engine_texts import translate_progress
 from gui.job_runner import Job, JobRunner
-from gui.log_book import LogBook
+from gui.log_book import MAX_LINES, LogBook
 from gui.naming import named
 from gui.units import format_time
 
-LOG_LINES = 2000
 LOG_HEIGHT = 130
 ETA_AFTER_S = 1.0
 
@@ -51,13 +51,14 @@ class JobPanel(QWidget):
         self._text = named(QPlainTextEdit(readOnly=True), "log")
         self._text.setAccessibleName(self.tr("Log"))
         self._build_layout()
+        self._text.setPlainText("\n".join(log.lines))
         log.line_added.connect(self._text.appendPlainText)
         runner.job_started.connect(self._on_started)
         self._show_idle()
 
     def _build_layout(self) -> None:
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._text.setMaximumBlockCount(LOG_LINES)
+        self._text.setMaximumBlockCount(MAX_LINES)
         self._text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._text.setFixedHeight(LOG_HEIGHT)
         self._text.hide()
@@ -99,7 +100,7 @@ class JobPanel(QWidget):
         if job.is_cancelling:
             self._detail.setText(self.tr("cancelling…"))
             return
-        self._name.setText(f"{job.title} · {message}" if message else job.title)
+        self._name.setText(f"{job.title} · {translate_progress(message)}" if message else job.title)
         self._progress.setRange(0, max(total, 1))
         self._progress.setValue(done)
         self._detail.setText(self._describe(done, total))

@@ -156,6 +156,11 @@ class JobRunner(QObject):
         return any(job is not None and not job.is_internal for job in (self._current, self._next))
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing runs or waits, internal jobs included."""
+        return self._current is None and self._next is None and not self._waiting
+
+    @property
     def worker_pid(self) -> int | None:
         """Process id of the living worker."""
         return self._worker.pid
@@ -196,6 +201,14 @@ class JobRunner(QObject):
             self.job_finished.emit(job)
         elif self._current is not None and not self._current.is_internal:
             self._current.cancel(self._worker)
+
+    def drop(self, job: Job) -> None:
+        """Give up on an internal job whose answer nobody waits for; one that is over is left alone."""
+        if job is self._current:
+            job.cancel(self._worker)
+        elif self._waiting.get(type(job.request)) is job:
+            del self._waiting[type(job.request)]
+            job.deleteLater()
 
     def close(self) -> None:
         """End the running job, its thread and the worker; blocks for up to two seconds."""

@@ -54,6 +54,7 @@ class LiveBar(QWidget):
         session.measured_changed.connect(self._show_measured)
         session.undo_stack.undoTextChanged.connect(self._show_undo)
         self._show()
+        self._show_undo(session.undo_stack.undoText())
 
     def _add(self, text: str, name: str, tip: str) -> QLabel:
         label = QLabel(text)

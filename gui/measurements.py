@@ -87,6 +87,15 @@ class Measurements:
         self._update_scale()
         return names
 
+    def restore(self, sensitivity: Sensitivity, metric: str, *, is_finished: bool) -> None:
+        """Show what an earlier session measured; an unfinished analysis stays one that left its rows."""
+        self.finish(sensitivity)
+        if metric in self.metrics:
+            self.choose(Metric(metric))
+        if not is_finished:
+            self.finished = None
+            self._origin = AnalysisOrigin(sensitivity.method, sensitivity.samples, sensitivity.data_digest)
+
     def sensitivity(self, model: ModelSummary) -> Sensitivity | None:
         """The matrix, of a cancelled analysis with the rows that it left; None without rows."""
         if self.finished is not None or not self.rows or self._origin is None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QMainWindow, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu, QSizePolicy, QTabWidget, QToolBar, QToolButton, QWidget
 
 from engine.numerics.schemes import WEIGHT_BITS
-from gui.actions import Actions
+from gui.actions import RUN_ACTIONS, Actions
 from gui.naming import named
+from gui.session import Session
 from gui.settings import Settings
+from gui.translation import Language
 
+CONTEXT = "Menus"
 TOOLBAR = (
     "action_open",
     "action_data",
@@ -39,7 +42,7 @@ class RecentMenu(QMenu):
 
     def _fill(self) -> None:
         self.clear()
-        for path in self._settings.recent_models:
+        for path in self._settings.recent_files:
             action = QAction(Path(path).name.replace("&", "&&"), self)
             action.setToolTip(path)
             action.triggered.connect(lambda _checked=False, path=path: self._open_path(path))
@@ -47,25 +50,81 @@ class RecentMenu(QMenu):
         self.setEnabled(not self.isEmpty())
 
 
-def build_menus(window: QMainWindow, actions: Actions, recent: QMenu) -> None:
-    """Fill the menu bar."""
-    tr = window.tr
+class PagesMenu(QMenu):
+    """Going to each page: Alt and its number."""
+
+    def __init__(self, tabs: QTabWidget, session: Session, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("menu_pages")
+        self.setTitle(self.tr("&Go to page"))
+        self._session = session
+        for at in range(tabs.count()):
+            action = named(QAction(tabs.tabText(at), self), f"action_page_{at + 1}")
+            action.setShortcut(QKeySequence(f"Alt+{at + 1}"))
+            action.triggered.connect(lambda _checked=False, at=at: tabs.setCurrentIndex(at))
+            self.addAction(action)
+        session.model_changed.connect(self._update)
+        self._update()
+
+    def _update(self) -> None:
+        for action in self.actions():
+            action.setEnabled(self._session.model is not None)
+
+
+def build_menus(window: QMainWindow, actions: Actions, recent: QMenu, presets: QMenu, views: Sequence[QMenu]) -> None:
+    """Fill the menu bar.
+
+    Args:
+        views: menus of what is shown, for the View menu.
+    """
+    tr = QCoreApplication.translate
     bits = tuple(f"action_bits_{bits}" for bits in WEIGHT_BITS)
-    plans = ("action_data", "action_analyse", "action_auto_assign", "action_measure_plan")
-    steps = (*plans, "action_convert", "action_compare")
+    plans = ("action_data", "action_collect", "action_analyse", "action_auto_assign", "action_measure_plan")
+    steps = (*plans, "action_convert", "action_recover", "action_compare")
+    comparing = ("action_add_result", "action_thresholds", "action_save_table", "")
+    saving = ("action_save", "action_save_as", "", "action_export", "action_report", "")
     _add_menu(
         window,
-        tr("&File"),
+        tr(CONTEXT, "&File"),
         actions,
-        ("action_open", "action_open_sample", recent, "", "action_export", "", "action_quit"),
+        ("action_open", "action_open_project", "action_open_sample", recent, "", *saving, "action_quit"),
     )
     _add_menu(
-        window, tr("&Edit"), actions, ("action_undo", "action_redo", "", *bits, "action_lock", "", "action_filter")
+        window,
+        tr(CONTEXT, "&Edit"),
+        actions,
+        (
+            "action_undo",
+            "action_redo",
+            "",
+            *bits,
+            "action_lock",
+            "",
+            "action_copy_rows",
+            "action_filter",
+            "action_palette",
+        ),
     )
-    _add_menu(window, tr("&Run"), actions, (*steps, "action_benchmark", "action_latency", "", "action_cancel"))
+    planning = ("action_edit_layers", "action_auto_assign", "action_measure_plan")
+    _add_menu(window, tr(CONTEXT, "&Plan"), actions, (presets, "", *planning))
+    measuring = ("action_benchmark", "action_latency", "")
+    _add_menu(window, tr(CONTEXT, "&Run"), actions, (*steps, *measuring, *comparing, "action_cancel"))
+    _add_menu(window, tr(CONTEXT, "Hi&story"), actions, RUN_ACTIONS)
     themes = ("action_theme_dark", "action_theme_light", "action_theme_system")
-    _add_menu(window, tr("&View"), actions, themes)
-    _add_menu(window, tr("&Help"), actions, ("action_keys", "action_about"))
+    _add_menu(window, tr(CONTEXT, "&View"), actions, (*views, "", *themes, "", LanguageMenu(actions, window)))
+    _add_menu(window, tr(CONTEXT, "&Help"), actions, ("action_keys", "action_about"))
+
+
+class LanguageMenu(QMenu):
+    """The languages, each called as its speakers call it."""
+
+    def __init__(self, actions: Actions, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("menu_language")
+        self.setTitle(self.tr("&Language"))
+        self.setToolTipsVisible(True)
+        for language in Language:
+            self.addAction(actions[f"action_language_{language}"])
 
 
 def _add_menu(window: QMainWindow, title: str, actions: Actions, entries: tuple[str | QMenu, ...]) -> None:
@@ -82,7 +141,7 @@ def _add_menu(window: QMainWindow, title: str, actions: Actions, entries: tuple[
 
 def build_toolbar(window: QMainWindow, actions: Actions, right: QWidget) -> QToolBar:
     """The steps of the loop on the left, `right` at the other end."""
-    bar = named(QToolBar(window.tr("Steps"), window), "toolbar")
+    bar = named(QToolBar(QCoreApplication.translate(CONTEXT, "Steps"), window), "toolbar")
     bar.setMovable(False)
     bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
     bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
@@ -90,7 +149,6 @@ def build_toolbar(window: QMainWindow, actions: Actions, right: QWidget) -> QToo
         bar.addAction(actions[name])
         button = bar.widgetForAction(actions[name])
         if isinstance(button, QToolButton):
-            button.setText(actions[name].text().replace("&", "").rstrip("…"))
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     spacer = QWidget(bar)
     spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)

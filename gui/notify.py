@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
@@ -39,12 +39,34 @@ class Notifier(QObject):
 
     def ask(self, text: str, accept: str, accepted: Callable[[], None]) -> None:
         """Ask before something is lost; `accept` is the verb on the button."""
+        self.choose(text, {accept: accepted})
+
+    def choose(
+        self,
+        text: str,
+        choices: Mapping[str, Callable[[], object]],
+        default: str = "",
+        cancelled: Callable[[], None] | None = None,
+    ) -> None:
+        """Ask which way to go.
+
+        Args:
+            choices: by the verb on the button; the first one's object name is accept_button.
+            default: the verb that Enter means; Cancel unless it is given.
+            cancelled: what happens on Cancel; nothing unless it is given.
+        """
         box = self._build(Icon.Question, self.tr("Please confirm"), text)
-        yes = box.addButton(accept, QMessageBox.ButtonRole.AcceptRole)
-        yes.setObjectName("accept_button")
-        box.addButton(Button.Cancel)
-        box.setDefaultButton(Button.Cancel)
-        yes.clicked.connect(accepted)
+        cancel = box.addButton(Button.Cancel)
+        box.setDefaultButton(cancel)
+        if cancelled is not None:
+            cancel.clicked.connect(cancelled)
+        for at, (verb, chosen) in enumerate(choices.items()):
+            role = QMessageBox.ButtonRole.ActionRole if at else QMessageBox.ButtonRole.AcceptRole
+            button = box.addButton(verb, role)
+            button.setObjectName(f"choice_{at}_button" if at else "accept_button")
+            button.clicked.connect(chosen)
+            if verb == default:
+                box.setDefaultButton(button)
         box.open()
 
     def _show(self, icon: Icon, title: str, text: str) -> None:

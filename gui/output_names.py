@@ -10,10 +10,10 @@ from engine.summary import ModelSummary
 from gui.plan_edits import common_bits
 
 
-def suggest_output(folder: Path, model: ModelSummary, plan: Plan) -> Path:
-    """`<model>_4bit.onnx` or `<model>_mixed.onnx` in `folder`, with -2, -3 … if that exists."""
+def suggest_output(folder: Path, model: ModelSummary, plan: Plan, suffix: str = "") -> Path:
+    """`<model>_4bit.onnx` or `<model>_mixed.onnx` in `folder`, `suffix` before the dot, with -2, -3 … if it exists."""
     bits = common_bits(plan, model.layers)
-    stem = f"{Path(model.path).stem}_{'mixed' if bits is None else f'{bits}bit'}"
+    stem = f"{Path(model.path).stem}_{'mixed' if bits is None else f'{bits}bit'}{suffix}"
     return ensure_new(folder / f"{stem}.onnx")
 
 

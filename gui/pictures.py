@@ -6,47 +6,53 @@ in its own settings, with results in a temporary folder. Works on the offscreen 
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QRect, QSettings, QTimer
-from PySide6.QtGui import QPainter, QPalette, QPixmap
-from PySide6.QtWidgets import QApplication, QDialog
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
 
 from engine.jobs.requests import Budget
 from engine.plan import build_plan
 from gui.app import build_main_window
-from gui.dialogs.form_dialog import FormDialog
-from gui.main_window import MainWindow
+from gui.distributions.view_bar import Subject
+from gui.photographer import ASIDE, Condition, Photographer, Steps
+from gui.settings import Settings
+from gui.theme import ThemeMode
+from gui.translation import Language
 
 SIZE = (1360, 860)
-POLL_MS = 20
-STEP_TIMEOUT_S = 90.0
-SETTLE_S = 0.4
 MIXED_RATIO = 0.2
 SELECTED_LAYER = "block2.conv1"
-
-Condition = Callable[[], bool]
-Steps = Generator[Condition, None, None]
+DIALOGS = ("data", "analyse", "auto_assign", "convert", "export", "thresholds", "keys")
 
 
-def take_pictures(folder: Path) -> int:
-    """Write numbered PNG files into `folder` and return the exit status; a failure is one line on stderr."""
+def take_pictures(folder: Path, *, has_every_page: bool = False) -> int:
+    """Write numbered PNG files into `folder` and return the exit status; a failure is one line on stderr.
+
+    Args:
+        has_every_page: write every page and dialog in both themes and both languages, too, into a folder in `folder`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("[0-9][0-9]_*.png"):
+    for old in (*folder.glob("[0-9][0-9]_*.png"), *(folder / ASIDE).glob("*.png")):
         old.unlink()
     with tempfile.TemporaryDirectory(prefix="bitsmith-pictures-", ignore_cleanup_errors=True) as work:
         settings = str(Path(work) / "settings")
+        for variable in ("XDG_STATE_HOME", "LOCALAPPDATA"):  # neither shows nor leaves work that was not saved
+            os.environ[variable] = work
         for kind in (QSettings.Format.NativeFormat, QSettings.Format.IniFormat):
             QSettings.setPath(kind, QSettings.Scope.UserScope, settings)
+        stored = Settings()
+        stored.language, stored.theme = Language.ENGLISH, ThemeMode.DARK
+        stored.results_folder, stored.open_folder = Path(work), work
         application = QApplication.instance() or QApplication(["bitsmith"])
         window = build_main_window()
         window.resize(*SIZE)
         window.show()
-        photographer = _Photographer(window, folder, Path(work))
+        photographer = Photographer(window, folder, partial(_tour, work=Path(work), has_every_page=has_every_page))
         photographer.start()
         application.exec()
         window.close()
@@ -56,167 +62,144 @@ def take_pictures(folder: Path) -> int:
         return 1 if problem else 0
 
 
-class _Photographer(QObject):
-    """Runs the steps in the event loop: each yields a condition, and goes on once it holds."""
-
-    def __init__(self, window: MainWindow, folder: Path, work: Path) -> None:
-        super().__init__(window)
-        self.problem = ""
-        self._window = window
-        self._folder = folder
-        self._work = work
-        self._count = 0
-        self._steps = self._tour()
-        self._condition: Condition = lambda: True
-        self._deadline = 0.0
-        self._timer = QTimer(self, interval=POLL_MS)
-        self._timer.timeout.connect(self._go_on)
-
-    def start(self) -> None:
-        """Begin as soon as the event loop runs."""
-        self._timer.start()
-
-    def _go_on(self) -> None:
-        try:
-            if not self._condition():
-                if self._deadline and time.monotonic() > self._deadline:
-                    self._finish(f"The window did not come to rest within {STEP_TIMEOUT_S:.0f} s.")
-                return
-            self._condition = next(self._steps)
-            self._deadline = time.monotonic() + STEP_TIMEOUT_S
-        except StopIteration:
-            self._finish("")
-        except (AssertionError, RuntimeError, LookupError) as error:
-            self._finish(f"The window could not be driven ({type(error).__name__}: {error}).")
-
-    def _finish(self, problem: str) -> None:
-        self._timer.stop()
-        self.problem = problem
-        QApplication.exit(0)
-
-    # --- the tour ------------------------------------------------------------------------------
-
-    def _tour(self) -> Steps:
-        window, session = self._window, self._window.session
-        self._trigger("action_theme_dark")
-        yield self._settled()
-        self._shoot("start")
-        self._trigger("action_open_sample")
-        yield lambda: session.evaluation_data is not None and self._is_idle()
-        session.select(SELECTED_LAYER)
-        yield self._settled()
-        self._shoot("opened")
-        yield from self._analyse()
-        window.workflow.allocate(Budget(size_ratio=MIXED_RATIO))
-        yield self._is_idle
-        yield self._settled()
-        self._shoot("analysed")
-        window.tabs.setCurrentWidget(window.distributions_page)
-        yield self._settled()
-        self._shoot("distributions")
-        yield from self._convert_and_compare()
-        window.tabs.setCurrentWidget(window.tradeoff_page)
+def _tour(camera: Photographer, work: Path, *, has_every_page: bool) -> Steps:
+    window, session = camera.window, camera.window.session
+    yield camera.settled()
+    camera.shoot("start")
+    camera.trigger("action_open_sample")
+    yield lambda: session.evaluation_data is not None and camera.is_idle()
+    session.select(SELECTED_LAYER)
+    yield camera.settled()
+    camera.shoot("opened")
+    yield from _analyse(camera)
+    window.workflow.allocate(Budget(size_ratio=MIXED_RATIO))
+    yield camera.is_idle
+    yield camera.settled()
+    camera.shoot("analysed")
+    window.tabs.setCurrentWidget(window.distributions_page)
+    yield camera.settled()
+    camera.shoot("distributions")
+    yield from _convert_and_compare(camera, work)
+    for page, name in ((window.tradeoff_page, "tradeoff"), (window.graph_page, "graph")):
+        window.tabs.setCurrentWidget(page)
+        yield camera.settled()
         yield lambda: bool(window.tradeoff_page.points)
-        yield self._settled()
-        self._shoot("tradeoff")
-        window.tabs.setCurrentWidget(window.compare_page)
-        self._trigger("action_theme_light")
-        yield self._settled()
-        self._shoot("compared_light")
-        window.tabs.setCurrentWidget(window.layers_page)
-        yield self._settled()
-        self._shoot("layers_light")
-        self._trigger("action_theme_dark")
+        camera.shoot(name)
+    camera.trigger("action_theme_light")
+    for lit, name in ((window.compare_page, "compared_light"), (window.layers_page, "layers_light")):
+        window.tabs.setCurrentWidget(lit)
+        yield camera.settled()
+        camera.shoot(name)
+    camera.trigger("action_theme_dark")
+    camera.trigger(f"action_language_{Language.CHINESE}")
+    yield camera.settled()
+    camera.shoot("layers_chinese")
+    camera.trigger(f"action_language_{Language.ENGLISH}")
+    yield camera.settled()
+    if has_every_page:
+        yield from _look_closer(camera)
+        yield from _shoot_every_page(camera)
 
-    def _analyse(self) -> Steps:
-        """Take a picture when half of the rows have arrived, inside the signal: later it would be too late."""
-        window, session = self._window, self._window.session
-        half = len(session.layers) // 2
-        self._wanted_rows = half
-        session.sensitivity_changed.connect(self._shoot_analysis)
-        self._trigger("action_analyse")
-        yield self._settled()
-        self._shoot("analyse_dialog")
-        self._submit("analyse_dialog")
-        yield lambda: window.session.sensitivity() is not None and self._is_idle()
-        session.sensitivity_changed.disconnect(self._shoot_analysis)
 
-    def _shoot_analysis(self) -> None:
-        if len(self._window.session.rows) == self._wanted_rows:
-            self._wanted_rows = -1
-            self._shoot("analysing")
+def _analyse(camera: Photographer) -> Steps:
+    """Take a picture when half of the rows have arrived, inside the signal: later it would be too late."""
+    session = camera.window.session
+    half = len(session.layers) // 2
+    is_taken = False
 
-    def _convert_and_compare(self) -> Steps:
-        window, session = self._window, self._window.session
-        assert session.model is not None
-        assert session.plan is not None
-        mixed = session.plan
-        for name, plan in (
-            ("digits_8bit", build_plan(session.model, 8)),
-            ("digits_4bit", build_plan(session.model, 4)),
-            ("digits_mixed", mixed),
-        ):
-            session.change_plan(plan, name)
-            count = len(session.results)
-            window.workflow.convert(self._work / f"{name}.onnx", 128)
-            yield self._has_results(count + 1)
-            yield self._settled()
-            self._close_dialogs()
-        self._trigger("action_compare")
-        yield lambda: not session.pending_results and self._is_idle()
-        yield self._settled()
-        self._close_dialogs()
-        self._shoot("compared")
-        self._trigger("action_benchmark")
-        yield lambda: session.baseline is not None and self._is_idle()
-        yield self._settled()
-        self._close_dialogs()
-        self._shoot("benchmarked")
+    def shoot_analysis() -> None:
+        nonlocal is_taken
+        if len(session.rows) == half and not is_taken:
+            is_taken = True
+            camera.shoot("analysing")
 
-    # --- means ---------------------------------------------------------------------------------
+    session.sensitivity_changed.connect(shoot_analysis)
+    camera.trigger("action_analyse")
+    yield camera.settled()
+    camera.shoot("analyse_dialog")
+    camera.submit("analyse_dialog")
+    yield lambda: session.is_analysed and camera.is_idle()
+    session.sensitivity_changed.disconnect(shoot_analysis)
 
-    def _trigger(self, name: str) -> None:
-        action = self._window.actions_[name]
-        assert action.isEnabled(), f"{name} is disabled"
-        action.trigger()
 
-    def _submit(self, name: str) -> None:
-        """Press the accept button of an open dialog."""
-        dialog = self._window.findChild(FormDialog, name)
-        assert dialog is not None, f"{name} is not open"
-        dialog.submit()
+def _convert_and_compare(camera: Photographer, work: Path) -> Steps:
+    window, session = camera.window, camera.window.session
+    assert session.model is not None
+    assert session.plan is not None
+    mixed = session.plan
+    for name, plan in (
+        ("digits_8bit", build_plan(session.model, 8)),
+        ("digits_4bit", build_plan(session.model, 4)),
+        ("digits_mixed", mixed),
+    ):
+        session.change_plan(plan, name)
+        count = len(session.results)
+        window.workflow.convert(work / f"{name}.onnx", 128)
+        yield _has_results(camera, count + 1)
+        yield camera.settled()
+        camera.close_dialogs()
+    camera.trigger("action_compare")
+    yield lambda: not session.pending_results and camera.is_idle()
+    yield camera.settled()
+    camera.close_dialogs()
+    camera.shoot("compared")
+    camera.trigger("action_benchmark")
+    yield lambda: session.baseline is not None and camera.is_idle()
+    yield camera.settled()
+    camera.close_dialogs()
+    camera.shoot("benchmarked")
 
-    def _is_idle(self) -> bool:
-        return not self._window.runner.is_busy
 
-    def _has_results(self, count: int) -> Condition:
-        return lambda: len(self._window.session.results) >= count and self._is_idle()
+def _has_results(camera: Photographer, count: int) -> Condition:
+    return lambda: len(camera.window.session.results) >= count and camera.is_idle()
 
-    def _settled(self) -> Condition:
-        """A moment for layouts, repaints and the histogram of the selected layer."""
-        end = time.monotonic() + SETTLE_S
-        return lambda: time.monotonic() > end
 
-    def _close_dialogs(self) -> None:
-        for dialog in self._window.findChildren(QDialog):
-            if dialog.isVisible():
-                dialog.accept()
+# --- every page -----------------------------------------------------------------------------------
 
-    def _shoot(self, name: str) -> None:
-        self._count += 1
-        path = self._folder / f"{self._count:02d}_{name}.png"
-        picture = self._window.grab()
-        self._paint_dialogs(picture)
-        assert picture.save(str(path)), f"{path} cannot be written"
 
-    def _paint_dialogs(self, picture: QPixmap) -> None:
-        """Open dialogs are windows of their own: put them where they stand, in the middle."""
-        painter = QPainter(picture)
-        for dialog in self._window.findChildren(QDialog):
-            if dialog.isVisible():
-                own = dialog.grab()
-                corner = picture.rect().center() - own.rect().center()
-                painter.drawPixmap(corner, own)
-                painter.setPen(self._window.palette().color(QPalette.ColorRole.PlaceholderText))
-                painter.drawRect(QRect(corner, own.size()))
-        painter.end()
+def _look_closer(camera: Photographer) -> Steps:
+    """Measure what the tabs of Compare show on demand, and what the layers read."""
+    for name in ("compare_layers_button", "find_samples_button", "why_button"):
+        camera.press(name)
+        yield camera.is_idle
+        yield camera.settled()
+        camera.close_dialogs()
+    camera.trigger("action_collect")
+    yield camera.is_idle
+    yield camera.settled()
+
+
+def _shoot_every_page(camera: Photographer) -> Steps:
+    for language in (Language.ENGLISH, Language.CHINESE):
+        camera.trigger(f"action_language_{language}")
+        for theme in (ThemeMode.DARK, ThemeMode.LIGHT):
+            camera.trigger(f"action_theme_{theme}")
+            yield camera.settled()
+            prefix = f"{language}_{theme}"
+            window = camera.window
+            for at in range(window.tabs.count()):
+                window.tabs.setCurrentIndex(at)
+                yield camera.settled()
+                camera.shoot_aside(f"{prefix}_{window.tabs.currentWidget().objectName()}")
+            yield from _shoot_parts(camera, prefix)
+            for name in DIALOGS:
+                camera.trigger(f"action_{name}")
+                yield camera.settled()
+                camera.shoot_aside(f"{prefix}_{name}_dialog")
+                camera.close_dialogs()
+
+
+def _shoot_parts(camera: Photographer, prefix: str) -> Steps:
+    """The tabs of Compare, and the inputs of a layer."""
+    window = camera.window
+    window.tabs.setCurrentWidget(window.compare_page)
+    tabs = window.compare_page.tabs
+    for at in range(tabs.count()):
+        tabs.setCurrentIndex(at)
+        yield camera.settled()
+        camera.shoot_aside(f"{prefix}_compare_page_{at}")
+    window.tabs.setCurrentWidget(window.distributions_page)
+    camera.choose("distribution_subject", Subject.INPUTS)
+    yield camera.settled()
+    camera.shoot_aside(f"{prefix}_distributions_page_inputs")
+    camera.choose("distribution_subject", Subject.WEIGHTS)

@@ -53,9 +53,10 @@ def _with_wanted_kernel(layer: LayerSummary, choice: LayerPlan, defaults: PlanDe
 
 
 def candidate_for_bits(layer: LayerSummary, plan: Plan, bits: int) -> Candidate:
-    """The layer in the plan's default scheme for these bits; its lock stays."""
+    """The layer in the plan's default scheme for these bits; its lock and the range of its input stay."""
     choice = choose_layer_plan(layer, bits, plan.defaults)
-    return check(layer, dataclasses.replace(choice, is_locked=plan.layer(layer.name).is_locked))
+    current = plan.layer(layer.name)
+    return check(layer, dataclasses.replace(choice, is_locked=current.is_locked, input_range=current.input_range))
 
 
 def candidate_for_kernel(layer: LayerSummary, plan: Plan, kernel: Kernel) -> Candidate:

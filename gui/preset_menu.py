@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from engine.errors import BitsmithError
 from engine.presets import Preset, apply_preset, load_presets
+from gui.engine_texts import translate_name
 from gui.naming import named
 from gui.notify import Notifier
 from gui.session import Session
@@ -40,9 +41,9 @@ class PresetMenu(QMenu):
             self._add(action)
             return
         for preset in presets:
-            action = named(QAction(preset.title.replace("&", "&&"), self), f"preset_{preset.name}")
-            action.setToolTip(preset.description)
-            action.setStatusTip(preset.description)
+            action = named(QAction(translate_name(preset.title).replace("&", "&&"), self), f"preset_{preset.name}")
+            action.setToolTip(translate_name(preset.description))
+            action.setStatusTip(action.toolTip())
             action.triggered.connect(lambda _checked=False, preset=preset: self.apply(preset))
             self._add(action)
         self._update()
@@ -61,7 +62,7 @@ class PresetMenu(QMenu):
         if model is None or plan is None:
             return
         changed = apply_preset(plan, model, preset)
-        self._session.change_plan(changed, self.tr("preset {title}").format(title=preset.title))
+        self._session.change_plan(changed, self.tr("preset {title}").format(title=translate_name(preset.title)))
         layers = sum(changed.layer(layer.name) != plan.layer(layer.name) for layer in model.layers)
         locked = sum(plan.layer(layer.name).is_locked for layer in model.layers)
         text = self.tr(
@@ -70,7 +71,7 @@ class PresetMenu(QMenu):
         )
         self._notifier.note(
             text.format(
-                title=preset.title,
+                title=translate_name(preset.title),
                 bits=preset.bits,
                 activations=changed.defaults.activations,
                 changed=layers,

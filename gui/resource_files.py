@@ -1,4 +1,4 @@
-"""Where the files that come with the program lie: icons and the bundled sample."""
+"""Where the files that come with the program lie: icons, translations and the bundled sample."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 ICONS = RESOURCES / "icons"
+TRANSLATIONS = RESOURCES / "translations"
 APP_ICON = ICONS / "bitsmith.svg"
 _SAMPLE = RESOURCES / "sample"
 

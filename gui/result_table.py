@@ -5,8 +5,6 @@ A table can be sorted by a click on a header, copied (Ctrl+C) as tab-separated t
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 from typing_extensions import override
 
 from gui.naming import named
+from gui.saving import format_table
 from gui.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
@@ -108,7 +107,13 @@ class ResultModel(QAbstractTableModel):
         theme.changed.connect(self.refresh)
 
     def refresh(self) -> None:
-        """Show the session anew; results are only ever added, except when another model is opened."""
+        """Show all rows anew; which row a result has changes when one before it is deleted."""
+        self.count_rows()
+        if self._rows:
+            self.dataChanged.emit(self.index(0, 0), self.index(self._rows - 1, len(self._columns) - 1))
+
+    def count_rows(self) -> None:
+        """Have as many rows as there are models; what they show is left to `refresh`."""
         wanted = self._count_rows()
         if wanted > self._rows:
             self.beginInsertRows(NO_PARENT, self._rows, wanted - 1)
@@ -118,8 +123,6 @@ class ResultModel(QAbstractTableModel):
             self.beginRemoveRows(NO_PARENT, wanted, self._rows - 1)
             self._rows = wanted
             self.endRemoveRows()
-        if self._rows:
-            self.dataChanged.emit(self.index(0, 0), self.index(self._rows - 1, len(self._columns) - 1))
 
     @property
     def columns(self) -> Sequence[TableColumn]:
@@ -234,14 +237,7 @@ class ResultView(QTableView):
 
     def format_table(self, delimiter: str) -> str:
         """The visible columns in the visible order, one line per row after the titles."""
-        stream = io.StringIO()
-        writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-        columns = [at for at in range(self._proxy.columnCount()) if not self.isColumnHidden(at)]
-        horizontal = Qt.Orientation.Horizontal
-        writer.writerow([self._proxy.headerData(at, horizontal) for at in columns])
-        for row in range(self._proxy.rowCount()):
-            writer.writerow([self._proxy.index(row, at).data() for at in columns])
-        return stream.getvalue()
+        return format_table(self, delimiter)
 
     @override
     def keyPressEvent(self, event: QKeyEvent) -> None:

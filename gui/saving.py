@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import pyqtgraph as pg
 from pyqtgraph.exporters import ImageExporter
-from PySide6.QtCore import QModelIndex, QObject, Qt
+from PySide6.QtCore import QAbstractItemModel, QObject, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QAbstractItemView, QFileDialog, QMessageBox, QWidget
@@ -19,7 +19,6 @@ from gui.naming import named
 
 PICTURE_SCALE = 2
 """Pixels of a saved picture per pixel on the screen."""
-ColumnText = Callable[[QModelIndex], str]
 
 
 class _Saver(QObject):
@@ -130,21 +129,21 @@ class PlotSaver(_Saver):
 class TableSaver(_Saver):
     """Offers to save or copy one table as it is shown: its order, its filter; made once per table, which keeps it."""
 
-    def __init__(self, view: QAbstractItemView, more: Mapping[str, ColumnText] | None = None) -> None:
+    def __init__(self, view: QAbstractItemView, always: Collection[int] = ()) -> None:
         """Add the actions.
 
         Args:
-            more: further columns by their titles, from a row's first index.
+            always: columns that are saved also while they are hidden.
         """
         super().__init__(view)
         self._view = view
-        self._more = dict(more or {})
+        self._always = frozenset(always)
         self._offer("save_table", self.tr("Save table…"), self._ask)
         self._offer("copy_table", self.tr("Copy table"), self.copy)
 
-    def copy(self) -> None:
-        """Put all rows on the clipboard, separated by tabs, as spreadsheets take them."""
-        QGuiApplication.clipboard().setText(self.format_rows("\t"))
+    def copy(self, rows: Sequence[int] | None = None) -> None:
+        """Put these rows, by default all, on the clipboard, separated by tabs, as spreadsheets take them."""
+        QGuiApplication.clipboard().setText(self.format_rows("\t", rows))
 
     def save(self, path: str) -> None:
         """Write all rows as CSV; a box says why if that fails."""
@@ -152,26 +151,42 @@ class TableSaver(_Saver):
         # The mark at the start tells spreadsheets that it is UTF-8.
         self._write(Path(path), lambda part: part.write_text(text, encoding="utf-8-sig", newline=""))
 
-    def format_rows(self, delimiter: str) -> str:
-        """Header and rows as they are shown, hidden columns left out."""
-        model = self._view.model()
-        shown = [column for column in range(model.columnCount()) if not self._is_hidden(column)]
-        header = [str(model.headerData(column, Qt.Orientation.Horizontal) or "") for column in shown]
-        stream = io.StringIO()
-        writer = csv.writer(stream, delimiter=delimiter)
-        writer.writerow([*header, *self._more])
-        for row in range(model.rowCount()):
-            cells = [str(model.index(row, column).data() or "") for column in shown]
-            first = model.index(row, 0)
-            writer.writerow([*map(_as_text, cells), *(text_of(first) for text_of in self._more.values())])
-        return stream.getvalue()
-
-    def _is_hidden(self, column: int) -> bool:
-        hidden = getattr(self._view, "isColumnHidden", None)
-        return bool(hidden(column)) if hidden is not None else False
+    def format_rows(self, delimiter: str, rows: Sequence[int] | None = None) -> str:
+        """Header and rows, by default all, as they are shown, hidden columns left out."""
+        return format_table(self._view, delimiter, rows, self._always)
 
     def _ask(self) -> None:
         self._ask_for_file(self.tr("Save table"), self.tr("Table (*.csv)"), self.save)
+
+
+def format_table(
+    view: QAbstractItemView, delimiter: str, rows: Sequence[int] | None = None, always: Collection[int] = ()
+) -> str:
+    """Header and rows, by default all, as a view shows them.
+
+    Args:
+        always: columns that are there even if they are hidden.
+    """
+    model = view.model()
+    shown = [column for column in range(model.columnCount()) if column in always or not _is_hidden(view, column)]
+    stream = io.StringIO()
+    writer = csv.writer(stream, delimiter=delimiter)
+    writer.writerow(_title(model, column) for column in shown)
+    for row in range(model.rowCount()) if rows is None else rows:
+        writer.writerow(_as_text(str(model.index(row, column).data() or "")) for column in shown)
+    return stream.getvalue()
+
+
+def _title(model: QAbstractItemModel, column: int) -> str:
+    """The header, or what screen readers are told where it is empty."""
+    across = Qt.Orientation.Horizontal
+    text = model.headerData(column, across) or model.headerData(column, across, Qt.ItemDataRole.AccessibleTextRole)
+    return _as_text(str(text or ""))
+
+
+def _is_hidden(view: QAbstractItemView, column: int) -> bool:
+    hidden = getattr(view, "isColumnHidden", None)
+    return bool(hidden(column)) if hidden is not None else False
 
 
 def _as_text(cell: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
@@ -12,15 +11,26 @@ from engine.jobs.requests import Benchmark, BenchmarkPoint, ConvertResult, DataC
 from engine.latency.figures import Latencies
 from engine.numerics.schemes import ActivationMode
 from engine.plan import LayerPlan, Plan, build_plan
+from engine.project.project import CalibrationFile, LoadedData, Project
+from engine.project.runs import (
+    Run,
+    RunFile,
+    data_key,
+    new_run_id,
+    now,
+    with_benchmark,
+    with_evaluation,
+    without_output,
+)
 from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow
 from engine.sizes import bits_per_weight
 from engine.summary import LayerSummary, ModelSummary
 from gui.figures import Ledger, LiveFigures
+from gui.layer_edits import EditEffect, LayerEdit, plan_edit
 from gui.measured_plans import MeasuredPlan, predict_weights, weights_of
 from gui.measurements import AnalysisOrigin, Measurements
 from gui.metrics import MetricScale
 from gui.plan_edits import changed_layers, common_bits, with_activations
-from gui.results import LoadedData, ResultEntry
 
 STARTING_BITS = 8
 
@@ -35,10 +45,11 @@ class Session(QObject):
         sensitivity_changed(frozenset[str]): layers whose cells were measured or dropped.
         metric_changed: the cells show another metric, its colours span another range, or there are others to choose.
         latencies_changed: layer times were measured or dropped.
-        results_changed: a result was added, evaluated or benchmarked.
+        results_changed: a run was added, evaluated, benchmarked, marked or deleted.
         measured_changed: a whole plan was measured, or such measurements were dropped.
         selection_changed(str): the selected layer's name, "" for none.
         figures_changed: the live figures were computed anew.
+        calibration_changed: statistics of activations were collected.
     """
 
     model_changed = Signal()
@@ -51,6 +62,7 @@ class Session(QObject):
     measured_changed = Signal()
     selection_changed = Signal(str)
     figures_changed = Signal()
+    calibration_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -58,9 +70,17 @@ class Session(QObject):
         self.model: ModelSummary | None = None
         self.plan: Plan | None = None
         self.data: LoadedData | None = None
-        self.results: tuple[ResultEntry, ...] = ()
+        self.history: tuple[Run, ...] = ()
+        self.results: tuple[Run, ...] = ()
+        """The runs that Compare and Benchmark show, without evaluations on other data than the current."""
+        self.runs_made = 0
+        self.origin = ""
+        """The run that the plan was derived from, "" for none."""
+        self.calibration: CalibrationFile | None = None
         self.measured: tuple[MeasuredPlan, ...] = ()
         self.baseline: BenchmarkPoint | None = None
+        self.benchmark: Benchmark | None = None
+        """The last one, with where and how it was measured."""
         self.figures: LiveFigures | None = None
         self.latencies: Latencies | None = None
         self.selected = ""
@@ -78,31 +98,72 @@ class Session(QObject):
 
     def set_model(self, model: ModelSummary) -> None:
         """Show another model: a fresh plan, no data, no measurements."""
+        self._reset(model)
+        self._announce_model()
+
+    def restore(self, model: ModelSummary, project: Project, text: str) -> None:
+        """Show a model with all that a project holds of it; undo leads back to the project's first plan.
+
+        Args:
+            text: what the undo menu calls the step from the first plan to the last one.
+        """
+        self._reset(model)
+        self.data = project.data
+        self.calibration = project.calibration
+        if project.sensitivity is not None:
+            self._measurements.restore(project.sensitivity, project.window.metric, is_finished=project.is_analysed)
+        if project.latencies is not None and self._ledger is not None:
+            self.latencies = self._ledger.latencies = project.latencies
+        self.measured = tuple(MeasuredPlan(step, weights_of(model, step.plan)) for step in project.measured)
+        self.baseline = project.float_benchmark
+        self._take_history(project.runs)
+        self.runs_made = project.runs_made
+        self.plan = project.baseline
+        self._announce_model()
+        if self.rows:
+            self.sensitivity_changed.emit(frozenset(self.rows))
+        self.change_plan(project.plan, text, project.origin)
+        self.origin = project.origin
+        if self.layer(project.window.selected) is not None:
+            self.select(project.window.selected)
+
+    def _reset(self, model: ModelSummary) -> None:
         self.model = model
         self.plan = build_plan(model, STARTING_BITS)
         self.data = None
         self._measurements = Measurements()
         self._ledger = Ledger(model)
         self.latencies = None
-        self.results = ()
+        self._take_history(())
+        self.runs_made = 0
+        self.origin = ""
+        self.calibration = None
         self.measured = ()
         self.baseline = None
+        self.benchmark = None
         self.selected = model.layers[0].name if model.layers else ""
         self.undo_stack.clear()
+
+    def _announce_model(self) -> None:
         self._compute_figures()
         self.model_changed.emit()
         self.metric_changed.emit()
         self.latencies_changed.emit()
         self.data_changed.emit()
+        self.calibration_changed.emit()
         self.results_changed.emit()
         self.measured_changed.emit()
         self.selection_changed.emit(self.selected)
 
     def set_data(self, data: LoadedData | None) -> None:
         """Use other data; what was measured on the old data is dropped."""
-        is_same = data is not None and self.data is not None and data.calibration == self.data.calibration
+        if data == self.data:
+            return
+        is_same = _calibration_of(data) == _calibration_of(self.data)
         self.data = data
+        self._set_history(self.history)
         if not is_same:
+            self.calibration = None
             self.clear_sensitivity()
             self.measured = ()
             self.measured_changed.emit()
@@ -116,11 +177,16 @@ class Session(QObject):
 
     # --- plan ---------------------------------------------------------------------------------
 
-    def change_plan(self, plan: Plan, text: str) -> None:
-        """Replace the plan as one undoable step; a plan that is equal changes nothing."""
+    def change_plan(self, plan: Plan, text: str, origin: str | None = None) -> None:
+        """Replace the plan as one undoable step; a plan that is equal changes nothing.
+
+        Args:
+            origin: the run that the plan is that of; by default it is derived from what the old one was.
+        """
         if self.plan is None or plan == self.plan:
             return
-        self.undo_stack.push(_PlanCommand(self, self.plan, plan, text))
+        after = self.origin if origin is None else origin
+        self.undo_stack.push(_PlanCommand(self, (self.plan, self.origin), (plan, after), text))
 
     def assign_bits(self, names: Sequence[str], bits: int) -> int:
         """Give the unlocked ones of these layers `bits`; returns how many were locked."""
@@ -147,6 +213,18 @@ class Session(QObject):
         text = self.tr("lock {what}") if locking else self.tr("unlock {what}")
         self.change_plan(self.plan.with_lock(names, locked=locking), text.format(what=what))
 
+    def edit_layers(self, names: Sequence[str], edit: LayerEdit, what: str) -> EditEffect:
+        """Give those of these layers other choices that are free and can take them; `what` says which, for undo."""
+        assert self.plan is not None
+        layers = [layer for name in names if (layer := self.layer(name))]
+        effect = plan_edit(self.plan, layers, edit)
+        changed = [layer for layer in layers if layer.name in effect.changes]
+        if changed:
+            who = changed[0].title if len(changed) == 1 else self.tr("%n layers", "", len(changed))
+            text = self.tr("{who}: {what}").format(who=who, what=what)
+            self.change_plan(self.plan.with_layers(effect.changes), text)
+        return effect
+
     def edit_layer(self, name: str, choice: LayerPlan, what: str) -> None:
         """Replace one layer's choices; `what` says which, for the undo menu."""
         layer = self.layer(name)
@@ -159,11 +237,11 @@ class Session(QObject):
             plan = with_activations(self.plan, self.model, mode)
             self.change_plan(plan, self.tr("activations {mode}").format(mode=mode))
 
-    def show_plan(self, plan: Plan) -> None:
+    def show_plan(self, plan: Plan, origin: str) -> None:
         """Called by the undo stack only: make `plan` the current one and tell everybody."""
         assert self.plan is not None
         changed = changed_layers(self.plan, plan)
-        self.plan = plan
+        self.plan, self.origin = plan, origin
         self._compute_figures()
         self.plan_changed.emit(changed)
 
@@ -246,6 +324,11 @@ class Session(QObject):
             self.metric_changed.emit()
         self.sensitivity_changed.emit(names)
 
+    def set_calibration(self, calibration: CalibrationFile) -> None:
+        """Keep statistics of activations, for the next conversion and to be looked at."""
+        self.calibration = calibration
+        self.calibration_changed.emit()
+
     def set_latencies(self, latencies: Latencies) -> None:
         """Take over measured layer times."""
         assert self._ledger is not None
@@ -277,38 +360,73 @@ class Session(QObject):
 
     # --- results -------------------------------------------------------------------------------
 
-    def add_result(self, converted: ConvertResult, plan: Plan) -> None:
-        """Keep a conversion; older ones stay."""
-        if self.model is not None:
-            entry = ResultEntry(converted, plan, bits_per_weight(self.model, plan))
-            self.results = (*self.results, entry)
-            self.results_changed.emit()
+    def add_result(
+        self, converted: ConvertResult, plan: Plan, parent: str = "", files: tuple[RunFile, ...] = ()
+    ) -> None:
+        """Keep a conversion; older ones stay.
+
+        Args:
+            parent: the run that `plan` was derived from when the conversion began.
+        """
+        if self.model is None:
+            return
+        self.runs_made += 1
+        run = Run(
+            converted,
+            plan,
+            bits_per_weight(self.model, plan),
+            id=new_run_id(),
+            number=self.runs_made,
+            created=now(),
+            parent=parent,
+            data_digest=self.data.calibration_summary.digest if self.data else "",
+            files=files,
+        )
+        if self.origin == parent:
+            self.origin = run.id
+        self._set_history((*without_output(self.history, converted.output), run))
+
+    def change_run(self, *runs: Run) -> None:
+        """Replace runs by what they are now: another note, a mark."""
+        changed = {run.id: run for run in runs}
+        self._set_history(tuple(changed.get(known.id, known) for known in self.history))
+
+    def delete_runs(self, names: frozenset[str]) -> None:
+        """Take runs out of the history for good."""
+        self._set_history(tuple(run for run in self.history if run.id not in names))
 
     def set_evaluation(self, output: str, evaluation: Evaluation) -> None:
         """Keep what was measured on one result."""
-        self.results = tuple(
-            dataclasses.replace(entry, evaluation=evaluation) if entry.converted.output == output else entry
-            for entry in self.results
-        )
-        self.results_changed.emit()
+        self._set_history(with_evaluation(self.history, output, evaluation, self.evaluation_key))
 
     def set_benchmark(self, benchmark: Benchmark) -> None:
         """Keep the figures of a benchmark: the first point is the float model."""
+        self.benchmark = benchmark
+        runs = self.history
         for point in benchmark.points:
-            self.add_benchmark_point(point)
+            self._keep_baseline(point)
+            runs = with_benchmark(runs, point)
+        self._set_history(runs)
 
     def add_benchmark_point(self, point: BenchmarkPoint) -> None:
         """Keep one model's figures, also while the benchmark is still running."""
+        self._keep_baseline(point)
+        self._set_history(with_benchmark(self.history, point))
+
+    def _keep_baseline(self, point: BenchmarkPoint) -> None:
         if self.model is not None and point.path == self.model.path:
             self.baseline = point
-        self.results = tuple(
-            dataclasses.replace(entry, benchmark=point) if entry.converted.output == point.path else entry
-            for entry in self.results
-        )
+
+    def _set_history(self, runs: tuple[Run, ...]) -> None:
+        self._take_history(runs)
         self.results_changed.emit()
 
+    def _take_history(self, runs: tuple[Run, ...]) -> None:
+        self.history = runs
+        self.results = tuple(run.measured_on(self.evaluation_key) for run in runs if run.is_compared)
+
     @property
-    def pending_results(self) -> tuple[ResultEntry, ...]:
+    def pending_results(self) -> tuple[Run, ...]:
         """Results that can be evaluated and have not been, on the current data."""
         return tuple(entry for entry in self.results if entry.evaluation is None and not entry.is_packed)
 
@@ -317,6 +435,14 @@ class Session(QObject):
         """Data to evaluate on, if any was given."""
         return self.data.evaluation if self.data else None
 
+    @property
+    def evaluation_key(self) -> str:
+        """Which samples results are evaluated on, "" for none."""
+        data = self.data
+        if data is None or data.evaluation is None or data.evaluation_summary is None:
+            return ""
+        return data_key(data.evaluation, data.evaluation_summary.digest)
+
     def _compute_figures(self) -> None:
         if self.model is not None and self.plan is not None:
             assert self._ledger is not None
@@ -324,17 +450,21 @@ class Session(QObject):
         self.figures_changed.emit()
 
 
-class _PlanCommand(QUndoCommand):
-    """One change of the plan."""
+def _calibration_of(data: LoadedData | None) -> tuple[DataChoice, str] | None:
+    return (data.calibration, data.calibration_summary.digest) if data is not None else None
 
-    def __init__(self, session: Session, before: Plan, after: Plan, text: str) -> None:
+
+class _PlanCommand(QUndoCommand):
+    """One change of the plan, and of the run that it was derived from."""
+
+    def __init__(self, session: Session, before: tuple[Plan, str], after: tuple[Plan, str], text: str) -> None:
         super().__init__(text)
         self._session = session
         self._before = before
         self._after = after
 
     def undo(self) -> None:
-        self._session.show_plan(self._before)
+        self._session.show_plan(*self._before)
 
     def redo(self) -> None:
-        self._session.show_plan(self._after)
+        self._session.show_plan(*self._after)

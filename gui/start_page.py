@@ -29,6 +29,7 @@ class StartPage(QWidget):
         super().__init__(parent)
         self.setObjectName("start_page")
         self._settings = settings
+        self._open = open_
         content = QWidget(self)
         content.setFixedWidth(WIDTH)
         layout = QVBoxLayout(content)
@@ -64,7 +65,7 @@ class StartPage(QWidget):
             widget = item.widget() if item else None
             if widget is not None:
                 widget.deleteLater()
-        paths = self._settings.recent_models[:SHOWN_RECENT]
+        paths = self._settings.recent_files[:SHOWN_RECENT]
         self._recent_title.setVisible(bool(paths))
         for number, path in enumerate(paths):
             self._recent.addWidget(self._build_recent(path, f"recent_{number}"))
@@ -92,8 +93,12 @@ class StartPage(QWidget):
         return row
 
     def _build_drop_hint(self) -> QLabel:
-        hint = named(QLabel(self.tr("…or drop an .onnx or PyTorch (.pt2) file anywhere in this window")), "drop_hint")
+        hint = named(
+            QLabel(self.tr("…or drop a model (.onnx, .pt2) or a project (.bitsmith) anywhere in this window")),
+            "drop_hint",
+        )
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        hint.setWordWrap(True)
         hint.setMinimumHeight(DROP_HEIGHT)
         return hint
 
@@ -105,5 +110,7 @@ class StartPage(QWidget):
         button.setText(f"{Path(path).name}    {shown}".replace("&", "&&"))
         button.setProperty("link", True)
         button.setToolTip(path)
+        button.setEnabled(self._open.isEnabled())
+        self._open.enabledChanged.connect(button.setEnabled)
         button.clicked.connect(lambda: self.model_requested.emit(path))
         return button

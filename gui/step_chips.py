@@ -55,7 +55,7 @@ class StepChips(QWidget):
 
     def _show_data(self) -> None:
         data = self._session.data
-        text = self.tr("✓ {n} samples").format(n=data.samples) if data else self.tr("data")
+        text = self.tr("✓ %n samples", "", data.samples) if data else self.tr("data")
         tip = data.calibration_summary.description if data else self.tr("No data yet")
         self._set("data", text, "done" if data else "todo", tip)
 
@@ -65,7 +65,7 @@ class StepChips(QWidget):
             self._set("sensitivity", self.tr("✓ sensitivity"), "done", self.tr("All layers measured"))
         elif percent or self._session.rows:
             text = self.tr("● sensitivity {percent} %").format(percent=percent)
-            self._set("sensitivity", text, "active", self.tr("{n} layers measured").format(n=len(self._session.rows)))
+            self._set("sensitivity", text, "active", self.tr("%n layers measured", "", len(self._session.rows)))
         else:
             self._set("sensitivity", self.tr("sensitivity"), "todo", self.tr("Not analysed yet"))
 
@@ -77,7 +77,7 @@ class StepChips(QWidget):
         state = "todo" if not evaluated else "done" if evaluated == len(results) else "active"
         text = self.tr("✓ compared") if state == "done" else self.tr("compare")
         self._set(
-            "compare", text, state, self.tr("{n} of {total} results evaluated").format(n=evaluated, total=len(results))
+            "compare", text, state, self.tr("Results evaluated: {n} of {total}").format(n=evaluated, total=len(results))
         )
 
     def _set(self, name: str, text: str, state: str, tip: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from engine.jobs.requests import Budget
 from gui.analysis_choice import AnalysisChoice
@@ -13,13 +14,15 @@ from gui.dialogs.allocate_dialog import AllocateDialog
 from gui.dialogs.analyse_dialog import AnalyseDialog
 from gui.dialogs.convert_dialog import ConvertDialog
 from gui.dialogs.data_dialog import DataDialog
+from gui.dialogs.edit_layers_dialog import EditLayersDialog
 from gui.dialogs.export_dialog import ExportDialog
-from gui.export_files import ExportThread
+from gui.exporting import Exporter
 from gui.front_feed import FrontFeed
+from gui.layer_edits import LayerEdit
 from gui.measured_plans import PolishChoice
 from gui.notify import Notifier
 from gui.output_names import suggest_output
-from gui.results import ResultEntry
+from gui.results import WantedData
 from gui.session import Session
 from gui.settings import Settings
 from gui.workflow import Workflow
@@ -37,18 +40,27 @@ class Steps(QObject):
         self._notifier = notifier
         self._settings = settings
         self._window = window
-        self._exports: set[ExportThread] = set()
 
     def choose_data(self, problem: str = "") -> None:
         """Ask for data; `problem` says why it is asked for now."""
         if self._session.model is None:
             return
-        dialog = DataDialog(self._session.model.path, self._session.data, self._window)
-        dialog.data_requested.connect(self._workflow.load_data)
+        feed = self._workflow.create_data_feed(self._session.model)
+        recent = self._settings.recent_data
+        dialog = DataDialog(self._session.model, self._session.data, feed, recent, self._window)
+        dialog.data_requested.connect(self._load_data)
         self._workflow.data_loaded.connect(dialog.accept)
         self._workflow.data_refused.connect(dialog.refuse)
-        dialog.show_problem(problem)
+        dialog.rejected.connect(self._workflow.stop_loading)
+        if problem:
+            dialog.show_problem(problem)
         dialog.open()
+
+    def _load_data(self, wanted: WantedData) -> None:
+        for choice in (wanted.evaluation, wanted.calibration):
+            if choice is not None:
+                self._settings.add_recent_data(choice.path)
+        self._workflow.load_data(wanted)
 
     def analyse(self) -> None:
         """Ask how to measure, or for the data that it needs."""
@@ -66,6 +78,27 @@ class Steps(QObject):
     def _analyse(self, choice: AnalysisChoice) -> None:
         self._settings.analysis = choice
         self._workflow.analyse(choice)
+
+    def collect_activations(self) -> None:
+        """Collect what the layers read, or ask for the data that it takes."""
+        if self._session.data is None:
+            self.choose_data(self.tr("What layers read is only known from samples. Choose calibration data first."))
+        else:
+            self._workflow.collect_activations()
+
+    def ask_for_recovery_data(self) -> None:
+        """Ask for data to learn from, and other data to measure on."""
+        self.choose_data(
+            self.tr("Recover learns from calibration data and measures on evaluation data. Choose both first.")
+        )
+
+    def edit_layers(self, selected: Sequence[str], edit: Callable[[Sequence[str], LayerEdit], None]) -> None:
+        """Ask which layers get which choices."""
+        if self._session.plan is None:
+            return
+        dialog = EditLayersDialog(self._session.plan, self._session.layers, selected, self._window)
+        dialog.edit_requested.connect(edit)
+        dialog.open()
 
     def auto_assign(self, fronts: FrontFeed) -> None:
         """Ask for a budget, with what the front offers in sight."""
@@ -113,29 +146,26 @@ class Steps(QObject):
         else:
             self._workflow.compare()
 
-    def export(self) -> None:
-        """Ask which result goes where."""
+    def export(self, exporter: Exporter) -> None:
+        """Ask which result goes where, and in which form."""
         if not self._session.results:
             return
-        dialog = ExportDialog(self._session.results, Path(self._settings.open_folder), self._window)
-        dialog.export_requested.connect(self._export)
+        folder, has_data = Path(self._settings.open_folder), self._session.data is not None
+        dialog = ExportDialog(self._session.results, folder, self._window, has_data=has_data)
+        dialog.export_requested.connect(exporter.export)
         dialog.open()
 
-    def finish_exports(self) -> None:
-        """Wait for copies that are still being written; for shutting down."""
-        for thread in self._exports:
-            thread.wait()
-
-    def _export(self, entry: ResultEntry, target: Path) -> None:
-        thread = ExportThread(Path(entry.converted.output), target, entry.plan, self)
-        self._exports.add(thread)
-        thread.failed.connect(self._notifier.error)
-        thread.finished.connect(lambda: self._on_exported(thread))
-        thread.start()
-
-    def _on_exported(self, thread: ExportThread) -> None:
-        self._exports.discard(thread)
-        if thread.is_done:
-            text = self.tr("{name}, its plan and its manifest are in {folder}.")
-            self._notifier.info(text.format(name=thread.target.name, folder=thread.target.parent))
-        thread.deleteLater()
+    def report(self, exporter: Exporter) -> None:
+        """Ask where the report goes."""
+        model = self._session.model
+        if model is None:
+            return
+        kinds = self.tr("Web page (*.html)")
+        dialog = QFileDialog(self._window, self.tr("Write a report"), self._settings.open_folder, kinds)
+        dialog.setObjectName("report_dialog")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("html")
+        dialog.selectFile(f"{Path(model.path).stem}.report.html")
+        dialog.fileSelected.connect(lambda path: exporter.report(Path(path)))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()

@@ -93,6 +93,9 @@ QTableView { background: $window; color: $text; border: none; gridline-color: tr
     selection-background-color: $selection; selection-color: $text; alternate-background-color: $panel; }
 QTableView::item { border-bottom: 1px solid $cell_empty; padding: 0 8px; }
 QTableView::item:selected { background: $selection; color: $text; }
+QTableView::indicator { width: 12px; height: 12px; border: 1px solid $text_disabled; border-radius: 3px;
+    background: $field; }
+QTableView::indicator:checked { background: $accent; border-color: $accent; image: url($icons/check.svg); }
 QPlainTextEdit { background: $field; color: $text; border: 1px solid $line; border-radius: 5px; }
 QProgressBar { background: $field; border: none; border-radius: 4px; max-height: 8px; min-height: 8px; }
 QProgressBar::chunk { background: $accent; border-radius: 4px; }
@@ -111,6 +114,10 @@ QScrollArea { border: none; background: transparent; }
 QSplitter::handle { background: $line; }
 QSplitter::handle:horizontal { width: 1px; }
 #inspector, #inspector_content { background: $panel; }
+QFrame[card="true"] { background: $panel; border: 1px solid $line; border-radius: 6px; }
+#why_content { background: $window; }
+QListWidget { background: $window; color: $text; border: none; outline: none; }
+QListWidget::item:selected { background: $selection; color: $text; }
 #diagnosis_box { background: $caution_field; border: 1px solid $caution_line; border-radius: 6px; }
 #diagnosis_box QLabel { color: $caution; }
 #diagnosis_box QPushButton { background: transparent; color: $caution; border-color: $caution_line; font-size: 12px;
@@ -120,12 +127,14 @@ QSplitter::handle:horizontal { width: 1px; }
 #diagnosis_box[quiet="true"] { background: $field; border-color: $line; }
 #diagnosis_box[quiet="true"] QLabel { color: $text_dim; }
 #tab_header { background: $panel; }
+#restore_bar { background: $caution_field; border-bottom: 1px solid $caution_line; }
+#restore_bar QLabel { color: $caution; }
 #job_panel { background: $panel; border-top: 1px solid $line; }
 #live_bar { background: $panel; border-top: 1px solid $line; }
 #drop_hint { color: $text_dim; border: 2px dashed $line; border-radius: 10px; padding: 26px; }
 #tabs { background: $window; }
-#tradeoff_plot { border: 1px solid $window; }
-#tradeoff_plot:focus { border: 1px solid $accent; }
+#tradeoff_plot, #distribution_plot, #channel_ranges { border: 1px solid $window; }
+#tradeoff_plot:focus, #distribution_plot:focus, #channel_ranges:focus { border: 1px solid $accent; }
 """)
 
 

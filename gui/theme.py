@@ -61,7 +61,7 @@ DARK = Palette(
     name="dark",
     window="#12161d", panel="#151b23", field="#1b222c", line="#2a333f",
     text="#e3e9f0", text_dim="#93a1b1", text_disabled="#5b6775",
-    accent="#2f6fb5", accent_hover="#3b80c9", on_accent="#ffffff", selection="#1d3246", hover="#202a36",
+    accent="#2f6fb5", accent_hover="#3678be", on_accent="#ffffff", selection="#1d3246", hover="#202a36",
     good="#7cc9a0", good_line="#2f6b50", caution="#f2c14e", caution_line="#6b5620", caution_field="#2b2412",
     bad="#f0857d", bar="#3d6690",
     cell_empty="#1c232c", cell_hatch="#2c3642", cell_chosen="#ffffff",

@@ -9,8 +9,9 @@ cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 
 # Each was removed in turn and is necessary; the second row is for a real X window, offscreen does without.
+# Chinese is all boxes without fonts-wqy-zenhei.
 QT_PACKAGES=(
-    libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon0 fonts-dejavu-core
+    libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon0 fonts-dejavu-core fonts-wqy-zenhei
     libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libxkbcommon-x11-0
 )
 

@@ -5,22 +5,32 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import importlib.machinery
 import json
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from engine.benchmark import draw_feeds
 from engine.bundle.labels import find_class_names, load_class_names
-from engine.bundle.records import Interface, build_manifest, ensure_named, fill_readme, format_requirements
-from engine.bundle.verification import STEPS, Sample, verify_script, verify_service
+from engine.bundle.records import (
+    KNOWN_FILES,
+    Interface,
+    build_manifest,
+    ensure_named,
+    fill_readme,
+    format_requirements,
+)
+from engine.bundle.verification import STEPS, Sample, request_limit, verify_script, verify_service
+from engine.calibration.calibration import load_calibration
 from engine.conversion.manifest import manifest_path_for, plan_path_for
 from engine.data.dataset import Dataset, open_dataset
 from engine.errors import ModelError, OutputError
@@ -32,6 +42,9 @@ from engine.pytorch import is_packed_path
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "resources" / "bundle"
 MODEL_FILE = "model.onnx"
+OWN_FILES = frozenset(name.casefold() for name in (MODEL_FILE, *KNOWN_FILES, "README.md", "manifest.json"))
+_FORBIDDEN = frozenset('|`"<>')
+"""What would not stay in its cell of the README's table."""
 _COPIED_BYTES = 16 << 20
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -40,7 +53,8 @@ def build_bundle(request: BundleRequest, context: JobContext) -> BundleResult:
     """Write a bundle whose `predict.py` and `service.py` gave what the workbench gives, each in a process of its own.
 
     Raises:
-        ModelError: the model is no ONNX file, or not the one that its manifest describes.
+        ModelError: the model is no ONNX file, or it and its weights are not what its manifest describes.
+        CalibrationError: the calibration that is to be put in is none.
         DataError: the data do not fit the model.
         OutputError: the output is there already or cannot be written.
         ConversionError: the bundle does not do what it should; nothing is written.
@@ -53,10 +67,15 @@ def build_bundle(request: BundleRequest, context: JobContext) -> BundleResult:
     if output.exists():
         raise OutputError(f"{output} exists already. Choose another name for the bundle.")
     converted = _read_manifest(model)
-    weights = _find_weights(model)
-    ensure_writable(output, 2 * sum(path.stat().st_size for path in (model, *weights)))
+    _ensure_recorded(model, model, converted)
     context.report(0, STEPS, f"Loading {model.name}")
     session = Session(model)
+    weights = _find_weights(model)
+    for path in weights:
+        _ensure_recorded(path, model, converted)
+    if request.calibration:
+        load_calibration(Path(request.calibration))
+    ensure_writable(output, 2 * sum(path.stat().st_size for path in (model, *weights)))
     dataset = open_dataset(request.data, session.inputs) if request.data else None
     with _staged(output, context) as stage, tempfile.TemporaryDirectory(prefix="bitsmith-bundle-") as scratch_name:
         scratch = Path(scratch_name)
@@ -64,7 +83,8 @@ def build_bundle(request: BundleRequest, context: JobContext) -> BundleResult:
         folder.mkdir()
         sample = _take_sample(session, dataset, scratch, context)
         _write_contents(folder, request, weights, dataset, context)
-        _write_records(folder, request, session, converted, context)
+        interface = Interface(MODEL_FILE, session.inputs, session.outputs, request_limit(sample))
+        _write_records(folder, request, interface, converted, context)
         verify_script(folder, sample, scratch, context)
         label, seconds = verify_service(folder, sample, scratch, context)
         files = tuple(sorted(path.name for path in folder.iterdir()))
@@ -76,33 +96,48 @@ def _read_manifest(model: Path) -> dict[str, Any]:
     """What conversion wrote beside the model; empty without it.
 
     Raises:
-        ModelError: it describes another file.
+        ModelError: it is something else.
     """
     path = manifest_path_for(model)
     if not path.is_file():
         return {}
     try:
         document = json.loads(path.read_text("utf-8"))
-        recorded = {entry["name"]: entry["sha256"] for entry in document["files"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        document["files"] = [{"name": entry["name"], "sha256": entry["sha256"]} for entry in document["files"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is no manifest of a conversion. Move it, or convert the model again.") from error
-    with model.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if recorded.get(model.name) != digest:
-        raise ModelError(f"{model.name} is not the file that {path.name} describes. Convert the model again.")
     return dict(document)
+
+
+def _ensure_recorded(path: Path, model: Path, converted: dict[str, Any]) -> None:
+    """Raise `ModelError` if the manifest of the model describes another file than this one."""
+    if not converted:
+        return
+    recorded = {entry["name"]: entry["sha256"] for entry in converted["files"]}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if recorded.get(path.name) != digest:
+        manifest = manifest_path_for(model).name
+        raise ModelError(f"{path.name} is not the file that {manifest} describes. Convert the model again.")
 
 
 def _find_weights(model: Path) -> list[Path]:
     """Files with the model's external data, which keep the names by which the model refers to them.
 
     Raises:
-        ModelError: one of them lies in another folder.
+        ModelError: one of them lies in another folder, or has a name that does something else in a bundle. A file
+            of Python's would be run by the scripts beside it.
     """
     names = {str(tensor.location) for tensor in external_tensors(ir.load(model))}
     for name in names:
-        if Path(name).name != name:
+        if Path(name).name != name or model.with_name(name).is_symlink():
             raise ModelError(f"{model.name} keeps weights in {name}. A bundle takes them from the model's own folder.")
+        is_taken = name.casefold() in OWN_FILES or name.casefold().endswith(tuple(importlib.machinery.all_suffixes()))
+        if is_taken or not name.isprintable() or not _FORBIDDEN.isdisjoint(name):
+            raise ModelError(
+                f"{model.name} keeps weights in {name!r}, which cannot be the name of weights in a bundle. Save the "
+                "model with another one, such as model.data."
+            )
     return [model.with_name(name) for name in sorted(names)]
 
 
@@ -126,7 +161,7 @@ def _take_sample(session: Session, dataset: Dataset | None, scratch: Path, conte
     if dataset is None:
         inputs = draw_feeds(session.inputs, 1)
         path, description = scratch / "sample.npz", "drawn inputs"
-        np.savez(path, allow_pickle=False, **inputs)
+        _save_arrays(path, inputs)
     else:
         count = dataset.batch_size_for(1)
         inputs = next(iter(dataset.batches(1, count))).inputs
@@ -137,7 +172,7 @@ def _take_sample(session: Session, dataset: Dataset | None, scratch: Path, conte
             inputs = {name: np.repeat(value[:1], count, axis=0) for name, value in inputs.items()}
         else:
             path, description = scratch / "sample.npz", f"the first sample of {dataset.path.name}"
-            np.savez(path, allow_pickle=False, **inputs)
+            _save_arrays(path, inputs)
     try:
         values = session.run(inputs, context)
     except ModelError as error:
@@ -147,6 +182,14 @@ def _take_sample(session: Session, dataset: Dataset | None, scratch: Path, conte
     is_repeated = dataset is not None and dataset.image_preprocessing is not None
     expected = {name: value[:1] if is_repeated else value for name, value in zip(names, values, strict=True)}
     return Sample(path, description, inputs, expected)
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """What `np.savez` does, for any name: it takes `file` for itself."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asanyarray(values), allow_pickle=False)
 
 
 def _write_contents(
@@ -177,15 +220,15 @@ def _write_contents(
 
 
 def _write_records(
-    folder: Path, request: BundleRequest, session: Session, converted: dict[str, Any], context: JobContext
+    folder: Path, request: BundleRequest, interface: Interface, converted: dict[str, Any], context: JobContext
 ) -> None:
     """The README, and the manifest with the digests of everything else."""
     names = sorted(path.name for path in folder.iterdir())
     takes_images = "preprocess.json" in names
     template = (TEMPLATES / "README.md").read_text("utf-8")
-    _write(folder / "README.md", fill_readme(template, request, takes_images=takes_images, files=names))
+    limit = interface.max_request_bytes
+    _write(folder / "README.md", fill_readme(template, request, limit, takes_images=takes_images, files=names))
     files = [_describe_file(path, context) for path in sorted(folder.iterdir())]
-    interface = Interface(MODEL_FILE, session.inputs, session.outputs)
     document = build_manifest(request, interface, converted, files)
     _write(folder / "manifest.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 

@@ -25,17 +25,27 @@ _SEMVER = re.compile(
     r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?"
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+KNOWN_FILES = {
+    "predict.py": "runs the model on one sample; a module for your own program, too",
+    "service.py": "answers predictions over HTTP",
+    "requirements.txt": "the packages that these two need, in the versions they were tested with",
+    "preprocess.json": "how an image becomes the model's input: x = (pixel · scale − mean) / std",
+    "labels.txt": "class names, one line per class of the output; an empty line where the name is unknown",
+    "plan.json": "the choices that made the model",
+    "calibration.calib": "the activation ranges that the model was made with",
+}
 _REQUIREMENTS = ("onnxruntime", "numpy", "pillow", "flask", "waitress")
 JsonObject = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Interface:
-    """What the model takes and gives."""
+    """What the model takes and gives, and how large a request for it may be."""
 
     file: str
     inputs: Sequence[TensorSpec]
     outputs: Sequence[TensorSpec]
+    max_request_bytes: int
 
 
 def ensure_named(name: str, number: str) -> None:
@@ -62,6 +72,7 @@ def build_manifest(
             "inputs": [_describe_tensor(spec) for spec in interface.inputs],
             "outputs": [_describe_tensor(spec) for spec in interface.outputs],
         },
+        "max_request_bytes": interface.max_request_bytes,
         "source": converted.get("source"),
         "plan_sha256": converted.get("plan_sha256"),
         "calibration_sha256": converted.get("calibration_sha256"),
@@ -76,18 +87,12 @@ def format_requirements() -> str:
     return "".join(f"{name}=={number}\n" for name, number in _versions().items())
 
 
-def fill_readme(template: str, request: BundleRequest, *, takes_images: bool, files: Sequence[str]) -> str:
+def fill_readme(
+    template: str, request: BundleRequest, max_request_bytes: int, *, takes_images: bool, files: Sequence[str]
+) -> str:
     """The README: the template with the name, the sample that fits, and what the files are."""
-    known = {
-        "predict.py": "runs the model on one sample; a module for your own program, too",
-        "service.py": "answers predictions over HTTP",
-        "requirements.txt": "the packages that these two need, in the versions they were tested with",
-        "preprocess.json": "how an image becomes the model's input: x = (pixel · scale − mean) / std",
-        "labels.txt": "class names, one line per class of the output; an empty line where the name is unknown",
-        "plan.json": "the choices that made the model",
-        "calibration.calib": "the activation ranges that the model was made with",
-    }
-    rows = [f"| `{name}` | {known.get(name, 'the model' if name.endswith('.onnx') else 'weights')} |" for name in files]
+    kinds = {**dict.fromkeys(files, "weights"), "model.onnx": "the model", **KNOWN_FILES}
+    rows = [f"| `{name}` | {kinds[name]} |" for name in files]
     image, arrays = "image.jpg", "inputs.npz"
     curl = (
         "curl -F image=@image.jpg http://127.0.0.1:8000/predict"
@@ -100,6 +105,7 @@ def fill_readme(template: str, request: BundleRequest, *, takes_images: bool, fi
         "{sample}": image if takes_images else arrays,
         "{curl}": curl,
         "{files}": "\n".join(rows),
+        "{limit}": f"{max_request_bytes >> 20} MiB",
         "{python}": ".".join(platform.python_version_tuple()[:2]),
         "{runtime}": describe_runtime(),
     }

@@ -29,6 +29,7 @@ ANSWER_LIMIT_S = 120.0
 POLL_S = 0.05
 STEPS = 6
 """Of the whole bundle, as progress counts them: load, copy, hash, run the script, ask the service, write."""
+LEAST_REQUEST_BYTES = 16 << 20
 _TOLERANCE = 1e-3
 """Of the largest output: other thread counts sum in another order."""
 Arrays = Mapping[str, NDArray[Any]]
@@ -59,6 +60,12 @@ class Sample:
         """The class that the workbench predicts; None if the model gives none."""
         scores = class_scores(list(self.expected.values()), is_tokens=False)
         return None if scores is None else int(scores[0].argmax())
+
+
+def request_limit(sample: Sample) -> int:
+    """Bytes that a request to the service may have: four such samples, rounded up to MiB, and at least 16 MiB."""
+    body, _ = _encode(sample)
+    return max(LEAST_REQUEST_BYTES, -(-4 * len(body) >> 20) << 20)
 
 
 def verify_script(folder: Path, sample: Sample, scratch: Path, context: JobContext) -> None:

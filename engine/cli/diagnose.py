@@ -10,11 +10,13 @@ from pathlib import Path
 from engine.cli.command import Answer, Command, JsonObject, UsageError, format_db
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
+    DEFAULT_BITS,
     SCHEME_OPTIONS,
     add_data,
     add_model,
     add_samples,
     add_scheme,
+    build_chosen_plan,
     ensure_not_source,
     open_request,
     read_required_data,
@@ -32,10 +34,9 @@ from engine.diagnosis.report import (
 from engine.job_context import ensure_writable
 from engine.jobs.requests import DiagnoseRequest
 from engine.numerics.schemes import WEIGHT_BITS
-from engine.plan import Plan, build_plan, ensure_plan_fits, load_plan, plan_to_json, select_layers
+from engine.plan import Plan, ensure_plan_fits, load_plan, plan_to_json, select_layers
 from engine.summary import LayerSummary, ModelSummary
 
-DEFAULT_BITS = 8
 DEFAULT_SAMPLES = DiagnoseRequest.samples
 
 
@@ -86,7 +87,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
 
 def _read_plan(arguments: argparse.Namespace, model: ModelSummary) -> Plan:
     if arguments.plan is None:
-        return build_plan(model, arguments.weights or DEFAULT_BITS, read_scheme(arguments))
+        return build_chosen_plan(arguments, model, read_scheme(arguments))
     if any(getattr(arguments, name) is not None for name in ("weights", *SCHEME_OPTIONS)):
         raise UsageError("--plan says how layers are quantized; it does not go together with --weights and such.")
     plan = load_plan(Path(arguments.plan))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from engine.cli.command import Answer, Command, UsageError, format_bytes
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import add_data, add_model, add_output, ensure_not_source, open_request, read_data
+from engine.data_choice_file import is_choice_path, load_choice
 from engine.errors import DataError
 from engine.jobs.requests import (
     Benchmark,
@@ -22,6 +24,7 @@ from engine.jobs.requests import (
     ReportResult,
 )
 from engine.plan import load_plan
+from engine.project.codec import decode
 from engine.sensitivity.matrix import load_sensitivity
 from engine.summary import ModelSummary
 
@@ -57,7 +60,11 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     sources = [arguments.sensitivity, arguments.benchmark, arguments.plan, *arguments.evaluations, *arguments.results]
     ensure_not_source(output, arguments.model, *sources)
     data, evaluation_data = read_data(arguments), None
-    if arguments.evaluation_data is not None:
+    if arguments.evaluation_data is not None and is_choice_path(arguments.evaluation_data):
+        if arguments.evaluation_skip:
+            raise UsageError("--evaluation-skip does not go together with a .json of --evaluation-data.")
+        evaluation_data = load_choice(Path(arguments.evaluation_data))
+    elif arguments.evaluation_data is not None:
         known = data or DataChoice(arguments.evaluation_data)
         evaluation_data = dataclasses.replace(known, path=arguments.evaluation_data, skip=arguments.evaluation_skip)
     run_job(open_request(arguments), ModelSummary, context)
@@ -82,15 +89,13 @@ def _read(path: str, command: str, read: Callable[[dict[str, Any]], FoundT]) -> 
         return read(json.loads(Path(path).read_text("utf-8")))
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror}. Choose another file.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(f"{path} is not what bitsmith {command} --json prints. Make it again.") from error
 
 
 def read_evaluation(document: dict[str, Any]) -> Evaluation:
     """From the document of `evaluate --json`; keys of other versions are passed over."""
-    known = {item.name for item in dataclasses.fields(Evaluation)}
-    found = {"reference": None, **{key: value for key, value in document.items() if key in known}}
-    return Evaluation(**found)
+    return decode(Evaluation, {"reference": None, **document})
 
 
 def read_benchmark(document: dict[str, Any]) -> Benchmark:
@@ -99,17 +104,24 @@ def read_benchmark(document: dict[str, Any]) -> Benchmark:
         BenchmarkPoint(
             str(entry["path"]),
             int(entry["file_bytes"]),
-            {key: float(entry["latency_ms"][key]) for key in ("p50", "p90", "p99")},
-            float(entry["throughput_per_s"]),
-            float(entry["speedup"]),
-            entry.get("rss_bytes"),
+            {key: _positive(entry["latency_ms"][key]) for key in ("p50", "p90", "p99")},
+            _positive(entry["throughput_per_s"]),
+            _positive(entry["speedup"]),
+            None if entry.get("rss_bytes") is None else int(entry["rss_bytes"]),
             int(entry["runs"]),
-            tuple(map(float, entry.get("latency_quantiles_ms", ()))),
+            tuple(map(_positive, entry.get("latency_quantiles_ms", ()))),
         )
         for entry in document["models"]
     )
     threads, batch = int(document["threads"]), int(document["batch"])
     return Benchmark(points, threads, batch, str(document["cpu"]), str(document["runtime"]))
+
+
+def _positive(value: object) -> float:
+    number = decode(float, value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{number} is no figure of a benchmark")
+    return number
 
 
 REPORT = Command(

@@ -94,6 +94,8 @@ def _write(
     is_external = predict_file_bytes(model.summary, plan) > EXTERNAL_DATA_BYTES
     with Spill(target.with_name(f"{target.name}.data")) if is_external else contextlib.nullcontext() as spill:
         rewritten = rewrite_model(model, plan, calibration, context, spill=spill, chosen=chosen)
+    if not is_external:
+        ir.external_data.load_to_model(rewritten)  # what lies beside the source is not beside the target
     rewritten.metadata_props.update(_provenance(model, plan, calibration))
     context.report(0, 1, f"Writing {target.name}")
     ir.save(rewritten, target)

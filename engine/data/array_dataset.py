@@ -21,6 +21,7 @@ from engine.data.preprocessing import Preprocessing
 from engine.data.splitting import Rows
 from engine.data.text import open_text
 from engine.errors import DataError
+from engine.job_context import JobContext
 from engine.jobs.requests import DataChoice
 from engine.summary import TensorSpec
 
@@ -101,11 +102,13 @@ class ArrayDataset(Dataset):
         return Sample(f"{self.path.name} [{number}]", label, picture)
 
     @override
-    def content_digests(self) -> list[bytes]:
-        digests = [hashlib.sha256() for _ in range(self.total)]
+    def content_digests(self, context: JobContext, rows: Rows | None = None) -> list[bytes]:
+        rows = range(self.total) if rows is None else rows
+        digests = [hashlib.sha256() for _ in rows]
         for entry in self._bindings.entries:
             if entry.role is not Role.CONSTANT:
-                for number, row in enumerate(_single_rows(entry.array, self.total)):
+                for number, row in enumerate(_single_rows(entry.array, rows)):
+                    context.report(number, len(rows), f"Reading {self.path.name}")
                     digests[number].update(f"{row.dtype}{row.shape}".encode() + row.tobytes())
         return [digest.digest() for digest in digests]
 
@@ -163,9 +166,9 @@ def _chunks(array: StoredArray, rows: Rows, size: int) -> Iterator[NDArray[Any]]
         yield array.take(rows[offset : offset + size])
 
 
-def _single_rows(array: StoredArray, total: int) -> Iterator[NDArray[Any]]:
+def _single_rows(array: StoredArray, rows: Rows) -> Iterator[NDArray[Any]]:
     row_bytes = max(1, int(np.prod(array.shape[1:])) * array.dtype.itemsize)
-    for chunk in array.chunks(0, total, max(1, _SCAN_BYTES // row_bytes)):
+    for chunk in _chunks(array, rows, max(1, _SCAN_BYTES // row_bytes)):
         yield from chunk
 
 

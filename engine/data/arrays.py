@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-import os
+import shutil
 import tempfile
 import weakref
 import zipfile
@@ -156,21 +156,30 @@ class ZippedArray(StoredArray):
 
     @override
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        if self._is_fortran or not self.shape:
+        if self._is_fortran or not prod(self.shape):
             return self.whole()[rows]
-        row_shape = self.shape[1:]
-        row_bytes = prod(row_shape) * self.dtype.itemsize
-        found = [os.pread(self._copy.fileno(), row_bytes, int(row) * row_bytes) for row in rows]
-        return np.frombuffer(b"".join(found), self.dtype).reshape(len(rows), *row_shape)
+        # Mapped anew for every call: pages of a mapping stay resident for as long as it lives.
+        return np.array(np.memmap(self._copy, self.dtype, "r", shape=self.shape)[rows])
 
     @cached_property
     def _copy(self) -> IO[bytes]:
-        """All rows, decompressed."""
+        """All rows, decompressed.
+
+        Raises:
+            DataError: the file is damaged, or there is no room for the copy.
+        """
+        size = prod(self.shape) * self.dtype.itemsize
+        free = shutil.disk_usage(tempfile.gettempdir()).free
+        if size > free:
+            raise DataError(
+                f"Array '{self.name}' in {self.source} takes {size / 1e6:,.0f} MB to be shuffled and "
+                f"{tempfile.gettempdir()} has {free / 1e6:,.0f} MB free. Free some space, or save it as a .npy file."
+            )
         copy = tempfile.TemporaryFile()  # noqa: SIM115  it is open as long as this object is used
         try:
             with zipfile.ZipFile(self._path) as archive, archive.open(self._member) as stream:
                 _read_header(stream)
-                left = prod(self.shape) * self.dtype.itemsize
+                left = size
                 while left:
                     content = _read_exactly(stream, min(left, _COPY_BYTES))
                     copy.write(content)
@@ -206,6 +215,7 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as stream:
                 header = _read_header(stream)
+                _ensure_complete(header, path.stat().st_size - stream.tell())
             array = MappedArray(path, header)
             return {array.name: array}
         with zipfile.ZipFile(path) as archive:
@@ -214,6 +224,7 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
             for member in members:
                 with archive.open(member) as stream:
                     headers[member] = _read_header(stream)
+                    _ensure_complete(headers[member], archive.getinfo(member).file_size - stream.tell())
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist. Choose another data file.") from error
     except _DAMAGED as error:
@@ -240,6 +251,12 @@ def _read_header(stream: IO[bytes]) -> _Header:
     if version == (2, 0):
         return _Header(*npy.read_array_header_2_0(stream))
     raise ValueError(f"npy format {version[0]}.{version[1]}")
+
+
+def _ensure_complete(header: _Header, size: int) -> None:
+    """Raise ValueError unless there are as many bytes as the header promises, before anything is made to fit it."""
+    if not header.dtype.hasobject and prod(header.shape) * header.dtype.itemsize > size:
+        raise ValueError(f"it ends early, with {size:,} bytes of an array {list(header.shape)}")
 
 
 def _read_exactly(stream: IO[bytes], count: int) -> bytes:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.data.preprocessing import Preprocessing
 from engine.data.splitting import Rows, select_samples
 from engine.errors import DataError
+from engine.job_context import JobContext
 from engine.jobs.requests import DataChoice
 
 
@@ -85,6 +86,8 @@ class Dataset(abc.ABC):
         rows = select_samples(total, labels, choice, path.name)
         left = len(rows)
         usable = left - left % (fixed_batch or 1)
+        if not left:
+            raise DataError(f"None of the {total:,} samples of {path.name} is to be used. Take at least one.")
         if usable < 1:
             raise DataError(
                 f"{path.name} has {left:,} samples to use and the model takes batches of exactly {fixed_batch}. "
@@ -158,8 +161,12 @@ class Dataset(abc.ABC):
         """The sample at this place of `rows` before preprocessing."""
 
     @abc.abstractmethod
-    def content_digests(self) -> list[bytes]:
-        """What tells every sample of the file or folder from others, by its content, in the file's own order."""
+    def content_digests(self, context: JobContext, rows: Rows | None = None) -> list[bytes]:
+        """What tells samples from others, by their content: of `rows`, or of all in the file's own order.
+
+        Raises:
+            JobCancelled: cancelled.
+        """
 
     @abc.abstractmethod
     def _stream(self, rows: Rows, size: int) -> Iterator[Batch]:

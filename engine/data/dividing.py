@@ -23,6 +23,7 @@ def divide_data(request: SplitRequest, inputs: tuple[TensorSpec, ...], context: 
 
     Raises:
         DataError: a source cannot be opened or does not fit, or is too small to be divided.
+        JobCancelled: cancelled.
     """
     base = dataclasses.replace(request.calibration, seed=DEFAULT_SEED, skip=0, take=None, excluded=())
     context.report(0, 2, f"Reading {Path(base.path).name}")
@@ -37,9 +38,8 @@ def divide_data(request: SplitRequest, inputs: tuple[TensorSpec, ...], context: 
     if _is_same_place(base.path, other.path):
         return dataclasses.replace(_halve(request, first, base), shared=first.total)
     samples = min(request.samples, first.total)
-    used = set(first.rows[:samples])
-    digests = [digest for number, digest in enumerate(first.content_digests()) if number in used]
-    shared = find_shared(digests, second.content_digests())
+    digests = first.content_digests(context, first.rows[:samples])
+    shared = find_shared(digests, second.content_digests(context))
     if len(shared) == second.total:
         return dataclasses.replace(_halve(request, first, base), shared=len(shared))
     evaluation = dataclasses.replace(other, excluded=shared)

@@ -115,12 +115,13 @@ def fit_to_input(preprocessing: Preprocessing, spec: TensorSpec, image_size: tup
     values = dataclasses.replace(preprocessing, layout=layout, color=color, mean=mean, std=std, input=None)
     if not np.issubdtype(np.dtype(spec.dtype), np.floating):
         values = dataclasses.replace(values, scale=1.0, mean=(0.0,), std=(1.0,))
-    wanted = size or preprocessing.crop or preprocessing.letterbox or (DEFAULT_SIZE, DEFAULT_SIZE)
+    own = preprocessing.crop or preprocessing.letterbox or preprocessing.resize
+    wanted = size or own or (DEFAULT_SIZE, DEFAULT_SIZE)
     if image_size == wanted:
         return dataclasses.replace(values, resize_short=None, resize=None, letterbox=None, crop=None)
     if preprocessing.letterbox is not None:
         return dataclasses.replace(values, letterbox=wanted)
-    if wanted[0] != wanted[1]:
+    if preprocessing.resize is not None or wanted[0] != wanted[1]:
         return dataclasses.replace(values, resize=wanted, resize_short=None, crop=None)
     zoom = 1.0
     if preprocessing.resize_short and preprocessing.crop:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -21,12 +21,13 @@ from engine.data.labels import find_label_table, read_label_table
 from engine.data.preprocessing import Preprocessing
 from engine.data.splitting import Rows
 from engine.errors import DataError
+from engine.job_context import JobContext
 from engine.jobs.requests import DataChoice
 from engine.summary import TensorSpec
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 LABELS_FILE = "labels.csv"
-_UNREADABLE = (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError)
+UNREADABLE = (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class ImageDataset(Dataset):
     def first_image(self) -> tuple[bytes, str]:
         """The first file as it is."""
         path = self._images[self.rows[0]].path
-        return path.read_bytes(), path.suffix.lower()
+        return _read_bytes(path), path.suffix.lower()
 
     @override
     def sample(self, position: int) -> Sample:
@@ -86,8 +87,13 @@ class ImageDataset(Dataset):
         return Sample(_relative(listed.path, self.path), label, picture)
 
     @override
-    def content_digests(self) -> list[bytes]:
-        return [hashlib.sha256(image.path.read_bytes()).digest() for image in self._images]
+    def content_digests(self, context: JobContext, rows: Rows | None = None) -> list[bytes]:
+        images = self._images if rows is None else [self._images[row] for row in rows]
+        digests = []
+        for done, image in enumerate(images):
+            context.report(done, len(images), f"Reading {self.path.name}")
+            digests.append(hashlib.sha256(_read_bytes(image.path)).digest())
+        return digests
 
     @override
     def _stream(self, rows: Rows, size: int) -> Iterator[Batch]:
@@ -114,7 +120,7 @@ class ImageDataset(Dataset):
     @override
     def _add_contents(self, digest: hashlib._Hash) -> None:
         for image in self._images:
-            content = image.path.read_bytes()
+            content = _read_bytes(image.path)
             digest.update(f"{_relative(image.path, self.path)}\0{len(content)}\0{image.label}\0".encode())
             digest.update(content)
         digest.update(self._preprocessing.to_json().encode())
@@ -131,8 +137,20 @@ def _open_image(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             image.load()
             yield image
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} cannot be decoded ({error}). Repair or remove it.") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    """The file as it is.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror}. Correct or remove it.") from error
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -142,9 +160,9 @@ def _relative(path: Path, folder: Path) -> str:
 def list_images(folder: Path, label_file: Path | None = None) -> list[ListedImage]:
     """The images of a folder in the order in which they are used.
 
-    With a table of labels (`engine.data.labels`) that is its order. With class sub-folders (class numbers
-    follow their sorted names) one image of each class comes in turn, so that the first samples cover all classes.
-    Without either, file names are sorted and there are no labels.
+    With a table of labels (`engine.data.labels`) that is its order. With class sub-folders (`list_classes`) one
+    image of each class comes in turn, so that the first samples cover all classes. Without either, file names are
+    sorted and there are no labels. Hidden files and folders are passed over.
 
     Raises:
         DataError: no images, or labels that make no sense.
@@ -152,8 +170,8 @@ def list_images(folder: Path, label_file: Path | None = None) -> list[ListedImag
     table = label_file or find_label_table(folder)
     if table is not None:
         return [ListedImage(path, label) for path, label in read_label_table(table, folder)]
-    loose = [ListedImage(path, None) for path in sorted(folder.iterdir()) if _is_image(path)]
-    classes = [paths for child in sorted(folder.iterdir()) if child.is_dir() and (paths := _images_below(child))]
+    loose = [ListedImage(path, None) for path in _sorted(folder.iterdir()) if _is_image(path)]
+    classes = list(_class_images(folder).values())
     if loose and classes:
         raise DataError(
             f"{folder.name} has images both beside and inside its sub-folders. Move them into class folders, "
@@ -167,13 +185,36 @@ def list_images(folder: Path, label_file: Path | None = None) -> list[ListedImag
     return [image for turn in zip_longest(*labelled) for image in turn if image is not None]
 
 
+def list_classes(folder: Path) -> tuple[str, ...]:
+    """The names of the class sub-folders, those that hold images, in the order of their class numbers."""
+    return tuple(_class_images(folder))
+
+
+def _class_images(folder: Path) -> dict[str, list[Path]]:
+    children = [child for child in _sorted(folder.iterdir()) if child.is_dir() and not _is_hidden(child.name)]
+    return {child.name: paths for child in children if (paths := _images_below(child))}
+
+
+def _is_hidden(name: str) -> bool:
+    """Also the copies that notebooks keep in `.ipynb_checkpoints`, which would count as a class."""
+    return name.startswith(".")
+
+
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in EXTENSIONS and not _is_hidden(path.name) and path.is_file()
 
 
 def _images_below(folder: Path) -> list[Path]:
-    found = [Path(parent) / name for parent, _, names in os.walk(folder) for name in names]
-    return sorted(path for path in found if _is_image(path))
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        found += [Path(parent) / name for name in names]
+    return _sorted(path for path in found if _is_image(path))
+
+
+def _sorted(paths: Iterable[Path]) -> list[Path]:
+    """In the order of their names, upper case first, which `sorted` alone gives on no Windows."""
+    return sorted(paths, key=lambda path: path.parts)
 
 
 def _choose_input(path: Path, inputs: tuple[TensorSpec, ...], preprocessing: Preprocessing) -> TensorSpec:

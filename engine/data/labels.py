@@ -1,19 +1,48 @@
 """Tables of labels: CSV files that name an image and its class on every line.
 
 The columns are found by their usual names, else the first column names the file and the second its class. Class
-numbers are taken as they are; class names are numbered in sorted order, as class folders are.
+numbers are taken as they are; class names are numbered in sorted order, as class folders are. A further column may
+give numbers a name.
 """
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DataError
 
 FILE_COLUMNS = ("file", "filename", "file_name", "image", "image_file", "path", "image_path", "name", "id")
 LABEL_COLUMNS = ("label", "class", "class_id", "label_id", "class_index", "category", "target", "y", "class_name")
+NAME_COLUMNS = ("name", "class_name", "label_name")
 DELIMITERS = ",;\t|"
+LARGEST_NUMBER = (1 << 31) - 1
+LARGEST_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The lines of a table below its header, each with its number, and which columns they have.
+
+    Attributes:
+        labels: what stands in the column of labels, by line.
+        name_column: None without names beside the labels.
+    """
+
+    path: Path
+    rows: list[tuple[int, list[str]]]
+    file_column: int
+    labels: list[str]
+    name_column: int | None
+
+    def numbers(self) -> list[int]:
+        """The class number of every line.
+
+        Raises:
+            DataError: some are numbers and others are not.
+        """
+        return _number_classes(self.path, self.labels, [line for line, _ in self.rows])
 
 
 def find_label_table(folder: Path) -> Path | None:
@@ -31,7 +60,33 @@ def read_label_table(table: Path, folder: Path) -> list[tuple[Path, int]]:
     Raises:
         DataError: no such columns, a file that is not there, or a label that is none.
     """
+    found = _read(table, folder)
+    paths = [_find_image(table, folder, row[found.file_column].strip(), line) for line, row in found.rows]
+    return list(zip(paths, found.numbers(), strict=True))
+
+
+def read_class_names(table: Path, folder: Path) -> dict[int, str]:
+    """The names of classes by number: the labels themselves where they are names, else a column of names.
+
+    Raises:
+        DataError: as for `read_label_table`.
+    """
+    found = _read(table, folder)
+    if not any(_is_number(label) for label in found.labels):
+        return dict(enumerate(sorted(set(found.labels))))
+    column = found.name_column
+    if column is None:
+        return {}
+    named = zip(found.numbers(), (row for _, row in found.rows), strict=True)
+    return {number: row[column].strip() for number, row in named if len(row) > column and row[column].strip()}
+
+
+def _read(table: Path, folder: Path) -> _Table:
     try:
+        if table.stat().st_size > LARGEST_BYTES:
+            raise DataError(
+                f"{table} is too large for a table of labels. Give one of at most {LARGEST_BYTES >> 20} MB."
+            )
         with table.open(newline="", encoding="utf-8-sig") as stream:
             start = stream.read(4096)
             stream.seek(0)
@@ -39,17 +94,18 @@ def read_label_table(table: Path, folder: Path) -> list[tuple[Path, int]]:
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"Cannot read {table} ({error}). Save it as UTF-8 text with the columns file,label.") from error
     file_column, label_column, has_header = _find_columns(table, rows, folder)
+    header = [cell.strip().lower() for cell in rows[0][1]] if has_header else []
     rows = rows[1:] if has_header else rows
     if not rows:
         raise DataError(f"{table} lists no images. Add a line per image.")
-    paths, texts = [], []
     for number, row in rows:
         if len(row) <= max(file_column, label_column) or not row[label_column].strip():
             raise DataError(f"Line {number} of {table} has no label. Give a class number or name.")
-        paths.append(_find_image(table, folder, row[file_column].strip(), number))
-        texts.append(row[label_column].strip())
-    numbers = _number_classes(table, texts, [number for number, _ in rows])
-    return list(zip(paths, numbers, strict=True))
+    taken = (file_column, label_column)
+    name_column = next(
+        (at for name in NAME_COLUMNS for at, cell in enumerate(header) if cell == name and at not in taken), None
+    )
+    return _Table(table, rows, file_column, [row[label_column].strip() for _, row in rows], name_column)
 
 
 def _delimiter(start: str) -> type[csv.Dialect]:
@@ -88,20 +144,22 @@ def _find_image(table: Path, folder: Path, name: str, line: int) -> Path:
 
 
 def _number_classes(table: Path, texts: list[str], lines: list[int]) -> list[int]:
-    numeric = [_as_number(text) for text in texts]
-    if all(number is None for number in numeric):
+    if not any(map(_is_number, texts)):
         codes = {name: code for code, name in enumerate(sorted(set(texts)))}
         return [codes[text] for text in texts]
-    for line, text, number in zip(lines, texts, numeric, strict=True):
-        if number is None:
+    for line, text in zip(lines, texts, strict=True):
+        if not _is_number(text):
             raise DataError(
                 f"Line {line} of {table} has the label '{text}', where others are numbers. Give a class number."
             )
-    return [number for number in numeric if number is not None]
+        if abs(int(text)) > LARGEST_NUMBER:
+            raise DataError(f"Line {line} of {table} has the label {text}, which is no class number. Correct it.")
+    return [int(text) for text in texts]
 
 
-def _as_number(text: str) -> int | None:
+def _is_number(text: str) -> bool:
     try:
-        return int(text)
+        int(text)
     except ValueError:
-        return None
+        return False
+    return True

@@ -19,6 +19,7 @@ LAYOUTS = ("NCHW", "NHWC")
 NOTE_KEYS = ("title", "description")
 """What a file may say for people; of no effect."""
 LETTERBOX_GREY = 114
+LARGEST_OFFSET = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def parse_preprocessing(text: str, source: str) -> Preprocessing:
     """
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{source} is no valid JSON ({error}). Correct it.") from error
     if not isinstance(values, dict):
         raise DataError(f"{source} must hold one JSON object with keys such as {', '.join(_READERS)}.")
@@ -219,6 +220,13 @@ def _read_integer(value: object) -> int:
     return value
 
 
+def _read_offset(value: object) -> int:
+    offset = _read_integer(value)
+    if abs(offset) > LARGEST_OFFSET:
+        raise ValueError
+    return offset
+
+
 def _read_number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise TypeError
@@ -273,6 +281,6 @@ _READERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "scale": (_read_number, "a number"),
     "mean": (_read_numbers, "a number or one per channel"),
     "std": (_read_divisors, "a positive number or one per channel"),
-    "label_offset": (_read_integer, "an integer"),
+    "label_offset": (_read_offset, "an integer"),
     "input": (_optional(_read_name), "the name of a model input"),
 }

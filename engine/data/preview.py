@@ -17,7 +17,7 @@ from engine.data.batches import Batch, Dataset
 from engine.data.binding import LABEL_NAMES
 from engine.data.dataset import open_dataset
 from engine.data.guessing import guess_preprocessing
-from engine.data.image_dataset import list_images
+from engine.data.image_dataset import UNREADABLE, list_images
 from engine.errors import DataError
 from engine.jobs.requests import (
     ChannelStatistics,
@@ -74,7 +74,7 @@ def find_image_size(data: DataChoice, model: ModelSummary) -> tuple[int, int] | 
         try:
             with Image.open(first) as image:
                 return image.height, image.width
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise DataError(f"{first} cannot be decoded ({error}). Repair or remove it.") from error
     if path.suffix.lower() == TEXT_SUFFIX or len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         return None

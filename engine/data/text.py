@@ -12,6 +12,8 @@ from engine.data.tokenizing import find_tokenizer, load_tokenizer
 from engine.errors import DataError
 from engine.summary import TensorSpec
 
+LARGEST_BYTES = 100_000_000
+
 
 def open_text(path: Path, tokenizer: str | None, inputs: tuple[TensorSpec, ...]) -> dict[str, StoredArray]:
     """The text as `tokens`, int64 [windows, sequence + 1]; windows share no token but the one that begins a text.
@@ -24,6 +26,11 @@ def open_text(path: Path, tokenizer: str | None, inputs: tuple[TensorSpec, ...])
     """
     sequence = _sequence_of(inputs, path)
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise DataError(
+                f"{path.name} has {path.stat().st_size / 1e6:,.0f} MB, and text is read into memory. Give an "
+                f"excerpt of at most {LARGEST_BYTES / 1e6:.0f} MB, or its tokens in a .npy file."
+            )
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"Cannot read {path} as UTF-8 text ({error}). Choose another file.") from error

@@ -121,7 +121,7 @@ def _scope_of(node: ir.Node) -> tuple[str, ...]:
     if noted:
         try:
             scopes = [str(scope) for scope in ast.literal_eval(noted)[:-1] if scope]
-        except (ValueError, SyntaxError, TypeError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             scopes = []
         if scopes:
             return _module_path(scopes[-1])

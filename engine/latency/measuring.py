@@ -107,6 +107,8 @@ class _Bench:
         path = self.folder / f"{index}.onnx"
         made = rewrite_model(self.model, variant.plan, self.calibration, JobContext())
         is_large = self.model.source.file_bytes > EXTERNAL_DATA_BYTES
+        if not is_large:
+            ir.external_data.load_to_model(made)  # what lies beside the source is not in this folder
         ir.save(made, path, external_data=f"{index}.data" if is_large else None)
         return Stopwatch.load(path, threads)
 

@@ -91,7 +91,10 @@ def _decode_scalar(kind: Any, document: Any, where: str) -> Any:
         if isinstance(document, str) and document in NOT_FINITE:
             return NOT_FINITE[document]
         if isinstance(document, int | float) and not isinstance(document, bool):
-            return float(document)
+            try:
+                return float(document)
+            except OverflowError as error:
+                raise ValueError(f"{where} is too large") from error
     elif (kind in _SCALARS and type(document) is kind) or kind is Any:
         return document
     raise ValueError(f"{where} is {type(document).__name__}, not {getattr(kind, '__name__', kind)}")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
+import stat
+import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -26,29 +27,29 @@ ENCRYPTED = 1
 
 
 def write_container(path: Path, members: Mapping[str, bytes]) -> None:
-    """Write all members; they are on the disk before the file gets its name.
+    """Write all members; they are on the disk before the file gets its name. It keeps its permissions.
 
     Raises:
-        OutputError: the folder is missing, read-only or full.
+        OutputError: the folder is missing, read-only or full, or the members are more than can be read again.
     """
-    temporary: Path | None = None
+    if len(members) > MAX_MEMBERS or sum(map(len, members.values())) > MAX_TOTAL_BYTES:
+        raise OutputError(f"{path} would be larger than a project can be. Delete runs or measured plans first.")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.bitsmith-tmp")
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".bitsmith-tmp", delete=False
-        ) as file:
-            temporary = Path(file.name)
+        with temporary.open("xb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                 for name, content in members.items():
                     archive.writestr(name, content)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror or error}. Choose another folder.") from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def read_container(path: Path) -> dict[str, bytes]:

@@ -20,7 +20,7 @@ from engine.jobs.requests import BenchmarkPoint, PolishStep
 from engine.latency.figures import latencies_from_json, latencies_to_json
 from engine.plan import plan_from_json, plan_to_json
 from engine.project.codec import decode, encode
-from engine.project.container import read_container, write_container
+from engine.project.container import MAX_MEMBER_BYTES, read_container, write_container
 from engine.project.migration import SCHEMA_VERSION, Documents, migrate
 from engine.project.paths import build_resolver, relative_paths, resolve_paths
 from engine.project.project import CalibrationFile, LoadedData, ModelReference, Project, WindowState
@@ -96,7 +96,8 @@ class ProjectEncoder:
             members[name] = text
         if project.calibration is not None:
             with contextlib.suppress(OSError):  # it can be collected again
-                members[CALIBRATION] = project.calibration.path.read_bytes()
+                if project.calibration.path.stat().st_size <= MAX_MEMBER_BYTES:
+                    members[CALIBRATION] = project.calibration.path.read_bytes()
         return {**project.extra_members, **members}
 
 
@@ -144,7 +145,8 @@ def _is_document(name: str) -> bool:
 
 
 def _dump(document: Any) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    # File names that are no UTF-8 have lone surrogates, which json.loads takes back from bytes.
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def _build_main(project: Project, folder: Path | None) -> _Main:
@@ -175,6 +177,9 @@ def _build_project(
         raise ValueError("its parts are not what it lists")
     runs = [f"{RUNS}{name}.json" for name in main.runs]
     measured = [f"{MEASURED}{at}.json" for at in range(main.measured)]
+    made = tuple(decode(Run, documents[name]) for name in runs)
+    if [run.id for run in made] != list(main.runs):
+        raise ValueError("a run has another name than its part")
     sensitivity, latencies = documents.get(SENSITIVITY), documents.get(LATENCIES)
     used = {*JSON_MEMBERS, CALIBRATION, *runs, *measured}
     return Project(
@@ -188,7 +193,7 @@ def _build_project(
         measured=tuple(decode(PolishStep, documents[name]) for name in measured),
         float_benchmark=main.float_benchmark,
         calibration=calibration,
-        runs=tuple(decode(Run, documents[name]) for name in runs),
+        runs=made,
         runs_made=main.runs_made,
         origin=main.origin,
         window=main.window,

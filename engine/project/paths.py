@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from engine.jobs.requests import DataChoice
+from engine.jobs.requests import DataChoice, Evaluation
 from engine.project.project import Project
 from engine.project.runs import Run
 
@@ -56,8 +56,17 @@ def resolve_paths(project: Project, resolve: Resolve) -> Project:
 
 
 def _resolve_data(choice: DataChoice, resolve: Resolve) -> DataChoice:
-    preprocess = resolve(choice.preprocess) if choice.preprocess else choice.preprocess
-    return dataclasses.replace(choice, path=resolve(choice.path), preprocess=preprocess)
+    return dataclasses.replace(
+        choice,
+        path=resolve(choice.path),
+        preprocess=_resolve_any(choice.preprocess, resolve),
+        label_file=_resolve_any(choice.label_file, resolve),
+        tokenizer=_resolve_any(choice.tokenizer, resolve),
+    )
+
+
+def _resolve_any(path: str | None, resolve: Resolve) -> str | None:
+    return resolve(path) if path else path
 
 
 def _resolve_run(run: Run, resolve: Resolve) -> Run:
@@ -67,9 +76,13 @@ def _resolve_run(run: Run, resolve: Resolve) -> Run:
     return dataclasses.replace(
         run,
         converted=dataclasses.replace(run.converted, output=output),
-        evaluation=dataclasses.replace(run.evaluation, model=output) if run.evaluation else None,
+        evaluation=_resolve_evaluation(run.evaluation, output, resolve) if run.evaluation else None,
         benchmark=dataclasses.replace(run.benchmark, path=output) if run.benchmark else None,
     )
+
+
+def _resolve_evaluation(found: Evaluation, output: str, resolve: Resolve) -> Evaluation:
+    return dataclasses.replace(found, model=output, reference=_resolve_any(found.reference, resolve))
 
 
 def _paths(project: Project) -> Iterator[str]:
@@ -77,7 +90,6 @@ def _paths(project: Project) -> Iterator[str]:
     for choice in (project.data.calibration, project.data.evaluation) if project.data else ():
         if choice is not None:
             yield choice.path
-            if choice.preprocess:
-                yield choice.preprocess
+            yield from filter(None, (choice.preprocess, choice.label_file, choice.tokenizer))
     for run in project.runs:
         yield run.converted.output

@@ -59,7 +59,7 @@ class Owner:
             process = psutil.Process(self.pid)
             is_same = abs(process.create_time() - self.started) < SAME_START_S
             return bool(is_same and process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.Error:
+        except (psutil.Error, ValueError):  # a damaged record may name a process that cannot be
             return False
 
 

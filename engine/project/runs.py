@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.conversion.manifest import manifest_path_for, plan_path_for
-from engine.jobs.requests import BenchmarkPoint, ConvertResult, Evaluation
+from engine.jobs.requests import BenchmarkPoint, ConvertResult, DataChoice, Evaluation
 from engine.plan import Plan
 from engine.pytorch import is_packed_path
 
@@ -42,6 +43,7 @@ class Run:
         created: in UTC, ISO 8601.
         data_digest: of the calibration data; "" without data.
         is_compared: whether Compare and Benchmark show it.
+        evaluated_on: `data_key` of the data of `evaluation`; "" where that is not known.
         extra: fields of other versions.
     """
 
@@ -59,6 +61,7 @@ class Run:
     note: str = ""
     is_pinned: bool = False
     is_compared: bool = True
+    evaluated_on: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -86,6 +89,11 @@ class Run:
             return None
         return found.top1 - found.reference_top1
 
+    def measured_on(self, key: str) -> Run:
+        """The run without its evaluation if that was on other data than these; "" stands for unknown data."""
+        is_other = self.evaluation is not None and bool(key) and self.evaluated_on not in ("", key)
+        return replace(self, evaluation=None, evaluated_on="") if is_other else self
+
 
 def new_run_id() -> str:
     """A name that no other run has."""
@@ -106,14 +114,38 @@ def read_run_files(output: Path) -> tuple[RunFile, ...]:
         return ()
 
 
-def with_evaluation(runs: tuple[Run, ...], output: str, evaluation: Evaluation) -> tuple[Run, ...]:
-    """The runs, with what was measured on the one that wrote `output`."""
-    return tuple(replace(run, evaluation=evaluation) if run.converted.output == output else run for run in runs)
+def data_key(choice: DataChoice, digest: str) -> str:
+    """A short name for these samples, prepared in this way, wherever their file lies.
+
+    Args:
+        digest: of the file's content.
+    """
+    used = (digest, choice.skip, choice.take, choice.seed, choice.excluded, choice.preprocessing)
+    return hashlib.sha256(json.dumps(used).encode()).hexdigest()[:16]
+
+
+def without_output(runs: tuple[Run, ...], output: str) -> tuple[Run, ...]:
+    """The runs; those that wrote `output` are not compared any more, because another one wrote it again."""
+    return tuple(replace(run, is_compared=False) if run.converted.output == output else run for run in runs)
+
+
+def with_evaluation(
+    runs: tuple[Run, ...], output: str, evaluation: Evaluation, evaluated_on: str = ""
+) -> tuple[Run, ...]:
+    """The runs, with what was measured on the compared one that wrote `output`."""
+    return tuple(
+        replace(run, evaluation=evaluation, evaluated_on=evaluated_on)
+        if run.is_compared and run.converted.output == output
+        else run
+        for run in runs
+    )
 
 
 def with_benchmark(runs: tuple[Run, ...], point: BenchmarkPoint) -> tuple[Run, ...]:
-    """The runs, with the figures of the one that wrote the model of this point."""
-    return tuple(replace(run, benchmark=point) if run.converted.output == point.path else run for run in runs)
+    """The runs, with the figures of the compared one that wrote the model of this point."""
+    return tuple(
+        replace(run, benchmark=point) if run.is_compared and run.converted.output == point.path else run for run in runs
+    )
 
 
 def is_output_there(run: Run) -> bool:
@@ -136,7 +168,7 @@ def deletable_files(run: Run, folder: Path) -> tuple[Path, ...]:
     output = Path(run.converted.output)
     if not run.files or read_run_files(output) != run.files:
         return ()
-    sizes = {output.with_name(file.name): file.file_bytes for file in run.files}
+    sizes = {output.parent / file.name: file.file_bytes for file in run.files if Path(file.name).name == file.name}
     found = []
     for path in (*sizes, plan_path_for(output), manifest_path_for(output)):
         try:

@@ -62,7 +62,8 @@ class Timing:
 
 def draw_heatmap(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[HeatCell]]]) -> str:
     """Layers × bits: blue loses little, yellow much, on a logarithmic scale; the chosen cell is outlined."""
-    known = [cell.damage for _, cells in rows for cell in cells if cell.damage is not None and cell.damage > 0]
+    damages = [cell.damage for _, cells in rows for cell in cells if cell.damage is not None]
+    known = [damage for damage in damages if 0 < damage < math.inf]
     low, high = (min(known), max(known)) if known else (1.0, 1.0)
     is_tall = len(rows) <= TALL_ROWS
     longest = max((len(shorten(name, NAME_LIMIT)) for name, _ in rows), default=0)
@@ -90,10 +91,12 @@ def draw_heatmap(title: str, columns: Sequence[str], rows: Sequence[tuple[str, S
 
 
 def _heat_step(value: float | None, low: float, high: float) -> int | None:
-    if value is None:
+    if value is None or math.isnan(value):
         return None
-    if value <= low or high <= low:
+    if value <= low:
         return 0
+    if value >= high:
+        return len(CIVIDIS) - 1
     share = (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low))
     return min(int(share * len(CIVIDIS)), len(CIVIDIS) - 1)
 

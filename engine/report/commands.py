@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from pathlib import Path
 
 from engine.conversion.manifest import plan_path_for
-from engine.jobs.requests import DataChoice, Evaluation
+from engine.jobs.requests import DataChoice, Evaluation, ReportRequest
 from engine.numerics.schemes import (
     DEFAULT_GROUP_SIZE,
     DEFAULT_WEIGHT_PERCENTILE,
     ActivationMode,
     ActivationRange,
+    InputScaling,
     Kernel,
     RangeMethod,
     Rounding,
@@ -31,7 +33,7 @@ def build_commands(contents: Contents) -> list[tuple[str, str]]:
     sensitivity, plan = request.sensitivity, contents.plan
     if sensitivity is not None and plan is not None and request.data is not None:
         widths = sorted({bits for row in sensitivity.rows.values() for bits in row.cells}, reverse=True)
-        parts = ["analyze", model, *data_options(request.data, request.output), "--method", sensitivity.method]
+        parts = ["analyze", model, *_data_options(request), "--method", sensitivity.method]
         parts += ["--samples", str(sensitivity.samples), "--bits", ",".join(map(str, widths))]
         parts += scheme_options(plan.defaults)
         steps.append(("Measure what every layer can bear", _join(*parts, "-o", SENSITIVITY_FILE)))
@@ -43,22 +45,61 @@ def build_commands(contents: Contents) -> list[tuple[str, str]]:
         steps.append(("Convert with the current plan", _convert(contents, str(plan_beside(request.output)), output)))
     if request.evaluation_data is not None:
         evaluated = ((result.name, result.evaluation) for result in contents.results)
-        data = request.evaluation_data
-        steps += [
-            (f"Evaluate {name}", _evaluate(contents, data, found)) for name, found in evaluated if found is not None
-        ]
+        steps += [(f"Evaluate {name}", _evaluate(contents, found)) for name, found in evaluated if found is not None]
     if request.benchmark is not None:
         steps.append(("Time the models", _benchmark(contents)))
     steps.append(("Write this report", _report(contents)))
     return steps
 
 
-def data_options(choice: DataChoice, report: str) -> list[str]:
-    """`--data` and what belongs to it; preprocessing that is in no file yet lies beside the report."""
+def kept_choices(request: ReportRequest) -> dict[Path, DataChoice]:
+    """The choices of data that options cannot say, and the files beside the report that keep them."""
+    data, evaluation = request.data, request.evaluation_data
+    kept = {}
+    if data is not None and not _is_plain(data):
+        kept[_data_beside(request)] = data
+    if evaluation is not None and not (_is_plain(evaluation) and evaluation == _like_data(request, evaluation)):
+        kept[_evaluation_data_beside(request)] = evaluation
+    return kept
+
+
+def _is_plain(choice: DataChoice) -> bool:
+    return not choice.preprocessing and not choice.excluded and choice.take is None
+
+
+def _like_data(request: ReportRequest, evaluation: DataChoice) -> DataChoice:
+    """What `report` makes of the path and the skip of evaluation: the rest is that of `--data`."""
+    known = request.data or DataChoice(evaluation.path)
+    return dataclasses.replace(known, path=evaluation.path, skip=evaluation.skip)
+
+
+def _data_beside(request: ReportRequest) -> Path:
+    return Path(request.output).with_suffix(".calibration-data.json")
+
+
+def _evaluation_data_beside(request: ReportRequest) -> Path:
+    return Path(request.output).with_suffix(".evaluation-data.json")
+
+
+def _data_options(request: ReportRequest) -> list[str]:
+    """Those of analysis and calibration."""
+    if request.data is None:
+        return []
+    path = _data_beside(request)
+    return ["--data", str(path)] if path in kept_choices(request) else data_options(request.data)
+
+
+def _evaluation_data_options(request: ReportRequest) -> list[str]:
+    if request.evaluation_data is None:
+        return []
+    path = _evaluation_data_beside(request)
+    return ["--data", str(path)] if path in kept_choices(request) else data_options(request.evaluation_data)
+
+
+def data_options(choice: DataChoice) -> list[str]:
+    """`--data` and what belongs to it, for a choice that options can say."""
     options = ["--data", choice.path]
-    if choice.preprocessing:
-        options += ["--preprocess", str(preprocessing_beside(report))]
-    elif choice.preprocess:
+    if choice.preprocess:
         options += ["--preprocess", choice.preprocess]
     if choice.label_file:
         options += ["--label-file", choice.label_file]
@@ -90,37 +131,36 @@ def scheme_options(defaults: PlanDefaults) -> list[str]:
         options += ["--activation-method", str(defaults.activation_range.method)]
     if defaults.activation_range.percentile != ActivationRange.percentile:
         options += ["--percentile", str(defaults.activation_range.percentile)]
+    if defaults.input_scaling != InputScaling.NONE:
+        options += ["--scale-inputs", str(defaults.input_scaling)]
+    if defaults.distillation_steps:
+        options += ["--distill", str(defaults.distillation_steps)]
     switches = {
         "--asymmetric": defaults.asymmetric, "--reduce-range": defaults.reduce_range, "--portable": defaults.portable,
+        "--per-tensor": defaults.per_tensor, "--equalize": defaults.equalize, "--correct-bias": defaults.correct_bias,
     }  # fmt: skip
     return options + [name for name, is_on in switches.items() if is_on]
 
 
 def plan_beside(report: str) -> Path:
-    """Where a plan that was not converted is kept: net.plan.json beside net.html."""
-    return Path(report).with_suffix(".plan.json")
-
-
-def preprocessing_beside(report: str) -> Path:
-    """Where preprocessing that was in no file is kept: net.preprocess.json beside net.html."""
-    return Path(report).with_suffix(".preprocess.json")
+    """Where a plan that was not converted is kept: net.current-plan.json, as net.plan.json is that of net.onnx."""
+    return Path(report).with_suffix(".current-plan.json")
 
 
 def _convert(contents: Contents, plan_path: str, output: str) -> str:
     request = contents.request
     parts = ["convert", request.model, "--plan", plan_path]
-    if request.data is not None:
-        parts += data_options(request.data, request.output)
+    parts += _data_options(request)
     if request.calibration_samples is not None:
         parts += ["--samples", str(request.calibration_samples)]
     return _join(*parts, "-o", output)
 
 
-def _evaluate(contents: Contents, data: DataChoice, evaluation: Evaluation) -> str:
+def _evaluate(contents: Contents, evaluation: Evaluation) -> str:
     parts = ["evaluate", evaluation.model]
     if evaluation.reference:
         parts += ["--reference", evaluation.reference]
-    parts += [*data_options(data, contents.request.output), "--samples", str(evaluation.samples), "--json"]
+    parts += [*_evaluation_data_options(contents.request), "--samples", str(evaluation.samples), "--json"]
     return f"{_join(*parts)} > {shlex.quote(_evaluation_file(evaluation))}"
 
 
@@ -130,8 +170,7 @@ def _benchmark(contents: Contents) -> str:
     parts = ["benchmark", *(point.path for point in found.points), "--batch", str(found.batch)]
     if found.threads:
         parts += ["--threads", str(found.threads)]
-    if contents.request.evaluation_data is not None:
-        parts += data_options(contents.request.evaluation_data, contents.request.output)
+    parts += _evaluation_data_options(contents.request)
     return f"{_join(*parts, '--json')} > {BENCHMARK_FILE}"
 
 
@@ -149,9 +188,10 @@ def _report(contents: Contents) -> str:
         parts += ["--evaluations", *(_evaluation_file(item) for item in evaluations)]
     if request.benchmark is not None:
         parts += ["--benchmark", BENCHMARK_FILE]
-    if request.data is not None:
-        parts += data_options(request.data, request.output)
-    if request.evaluation_data is not None:
+    parts += _data_options(request)
+    if _evaluation_data_beside(request) in kept_choices(request):
+        parts += ["--evaluation-data", str(_evaluation_data_beside(request))]
+    elif request.evaluation_data is not None:
         parts += ["--evaluation-data", request.evaluation_data.path]
         if request.evaluation_data.skip:
             parts += ["--evaluation-skip", str(request.evaluation_data.skip)]

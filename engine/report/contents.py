@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -32,6 +31,7 @@ from engine.machine import describe_cpu
 from engine.model.opened import Model
 from engine.plan import Plan, ensure_plan_fits, load_plan
 from engine.prediction import layer_damage
+from engine.project.codec import decode
 from engine.sensitivity.matrix import Metric, Sensitivity
 from engine.summary import LayerSummary, ModelSummary
 from engine.weight_histogram import build_weight_histogram
@@ -39,7 +39,35 @@ from engine.weight_histogram import build_weight_histogram
 BINS = 96
 CURRENT_PLAN = "the current plan"
 _PACKAGES = ("onnxruntime", "onnx", "onnx-ir", "numpy", "torch")
-JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ManifestLayer:
+    """What became of one layer."""
+
+    bits: int
+    kernel: str
+    is_integer: bool
+
+
+@dataclass(frozen=True)
+class ManifestSource:
+    """The float model."""
+
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the report takes from the manifest of a conversion (`engine.conversion.manifest`)."""
+
+    source: ManifestSource
+    file_bytes: int
+    layers: tuple[ManifestLayer, ...]
+    bits_per_weight: float | None = None
+    sqnr_db: float | None = None
+    verified_on: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +80,7 @@ class ReportedResult:
     """
 
     path: str
-    manifest: JsonObject
+    manifest: Manifest
     plan: Plan
     evaluation: Evaluation | None
     benchmark: BenchmarkPoint | None
@@ -67,7 +95,7 @@ class ReportedResult:
         """Measured against float; None where only random inputs were tried."""
         if self.evaluation is not None and self.evaluation.sqnr_db is not None:
             return self.evaluation.sqnr_db
-        return self.manifest.get("sqnr_db") if self.manifest.get("verified_on") == "data" else None
+        return self.manifest.sqnr_db if self.manifest.verified_on == "data" else None
 
 
 @dataclass(frozen=True)
@@ -143,14 +171,16 @@ def _read_result(path: str, request: ReportRequest, model: ModelSummary) -> Repo
     """
     file = Path(path)
     try:
-        manifest = json.loads(manifest_path_for(file).read_text("utf-8"))
-        source = manifest["source"]["sha256"]
-        manifest["layers"], manifest["file_bytes"]  # what the tables need
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        manifest = decode(Manifest, json.loads(manifest_path_for(file).read_text("utf-8")))
+    except OSError as error:
         raise ModelError(
             f"{file.name} has no manifest beside it ({manifest_path_for(file).name}). Name a file that convert wrote."
         ) from error
-    if source != model.sha256:
+    except (ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{manifest_path_for(file)} is no manifest of a conversion ({error}). Convert the model again."
+        ) from error
+    if manifest.source.sha256 != model.sha256:
         raise ModelError(f"{file.name} was made from another model than {Path(model.path).name}. Leave it out.")
     evaluation = next((item for item in request.evaluations if _is_same(item.model, path)), None)
     return ReportedResult(path, manifest, load_plan(plan_path_for(file)), evaluation, _find_point(request, path))

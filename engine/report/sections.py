@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
-from engine.numerics.schemes import PerGroup, PerTensor
-from engine.plan import LayerPlan
+from engine.numerics.schemes import ActivationMode, InputScaling, PerGroup, PerTensor, Rounding
+from engine.plan import LayerPlan, PlanDefaults
 from engine.prediction import layer_damage, predict_value
 from engine.report.charts import (
     HeatCell,
@@ -19,7 +20,7 @@ from engine.report.charts import (
     draw_latencies,
     draw_sizes,
 )
-from engine.report.commands import build_commands
+from engine.report.commands import build_commands, kept_choices
 from engine.report.contents import Contents, ReportedResult
 from engine.report.svg import escape
 from engine.report.tables import ABSENT, METRIC_TITLES, figure_of, fold, show, show_bytes, show_metric, table
@@ -48,18 +49,18 @@ def format_summary(contents: Contents) -> str:
     if contents.results:
         parts.append(_format_results(contents))
         sizes = [("float", float(model.file_bytes))]
-        sizes += [(result.name, float(result.manifest["file_bytes"])) for result in contents.results]
+        sizes += [(result.name, float(result.manifest.file_bytes)) for result in contents.results]
         parts.append(figure_of(draw_sizes("Bar chart of the file sizes", sizes, show_bytes), "Size of the files"))
     for result in contents.results:
         parts += [
             f'<div class="warning">{escape(result.name)}: {escape(warning)}</div>'
-            for warning in result.manifest.get("warnings", [])
+            for warning in result.manifest.warnings
         ]
     return "".join(parts)
 
 
 def _describe(result: ReportedResult, contents: Contents) -> str:
-    ratio = contents.model.file_bytes / max(result.manifest["file_bytes"], 1)
+    ratio = contents.model.file_bytes / max(result.manifest.file_bytes, 1)
     facts = [f"{result.name} is {ratio:.1f}× smaller than the float model"]
     if result.benchmark is not None and contents.float_benchmark is not None:
         speedup = result.benchmark.speedup
@@ -94,10 +95,10 @@ def _format_results(contents: Contents) -> str:
     ]  # fmt: skip
     integer = []
     for result in contents.results:
-        layers = result.manifest["layers"]
-        kinds = Counter((layer["bits"], layer["kernel"]) for layer in layers)
+        layers = result.manifest.layers
+        kinds = Counter((layer.bits, layer.kernel) for layer in layers)
         mixture = ", ".join(f"{count} × {bits}-bit {kernel}" for (bits, kernel), count in sorted(kinds.items())[::-1])
-        fused = sum(bool(layer["is_integer"]) for layer in layers)
+        fused = sum(layer.is_integer for layer in layers)
         integer.append((result.name, mixture, f"{fused} of {len(layers)} run on integer kernels"))
     return table(header, rows) + table(("model", "layers", "kernels"), integer, is_words=True)
 
@@ -109,9 +110,9 @@ def _format_result(result: ReportedResult, contents: Contents) -> tuple[str, ...
         drop = found.top1 - found.reference_top1
     return (
         result.name,
-        show_bytes(result.manifest["file_bytes"]),
-        f"{result.manifest['file_bytes'] / contents.model.file_bytes:.1%}",
-        show(result.manifest.get("bits_per_weight"), "{:.2f}"),
+        show_bytes(result.manifest.file_bytes),
+        f"{result.manifest.file_bytes / contents.model.file_bytes:.1%}",
+        show(result.manifest.bits_per_weight, "{:.2f}"),
         show(result.sqnr_db, "{:.1f} dB"),
         show(found.top1 if found else None, "{:.2f} %"),
         show(drop, "{:+.2f}"),
@@ -129,9 +130,9 @@ def format_front(contents: Contents) -> str:
     line = [
         (point.predicted.file_bytes / 1e6, point.predicted.value, _describe_bits(point.bits))
         for point in contents.front.points
-        if point.predicted.value is not None and abs(point.predicted.value) != float("inf")
+        if point.predicted.value is not None and math.isfinite(point.predicted.value)
     ]
-    plans = [(result.name, result.plan, float(result.manifest["file_bytes"])) for result in contents.results]
+    plans = [(result.name, result.plan, float(result.manifest.file_bytes)) for result in contents.results]
     if contents.unsaved_plan is not None:
         plans.append(
             (contents.plan_name, contents.unsaved_plan, float(predict_file_bytes(model, contents.unsaved_plan)))
@@ -139,7 +140,7 @@ def format_front(contents: Contents) -> str:
     marks = []
     for name, plan, size in plans:
         value = predict_value(model, plan, sensitivity.rows, metric)
-        if value is not None and abs(value) != float("inf"):
+        if value is not None and math.isfinite(value):
             tip = f"{name}: {show_bytes(size)}, predicted {show_metric(metric, value)}"
             marks.append(Mark(name, size / 1e6, value, tip))
     if not line:
@@ -250,8 +251,24 @@ def format_plan_table(contents: Contents) -> str:
     header = ["layer", "operator", "weights", *(name for name, _ in plans), *(["why"] if has_reasons else [])]
     origins = "; ".join(f"{name}: {plan.provenance or 'origin unknown'}" for name, plan in plans)
     note = f"<p>{escape(origins)}.</p>"
+    steps = [(name, _describe_steps(plan.defaults)) for name, plan in plans]
+    if any(words for _, words in steps):
+        note += table(
+            ("plan", "done to the network besides"), [(n, words or ABSENT) for n, words in steps], is_words=True
+        )
     body = table(header, rows, is_words=True)
     return note + (body if len(layers) <= 60 else fold(f"{len(layers):,} layers", body))
+
+
+def _describe_steps(defaults: PlanDefaults) -> str:
+    """What a plan does to the network as a whole."""
+    steps = {
+        "weight ranges evened out across layers": defaults.equalize,
+        f"inputs scaled ({defaults.input_scaling})": defaults.input_scaling != InputScaling.NONE,
+        "biases corrected": defaults.correct_bias,
+        f"{defaults.distillation_steps:,} steps of distillation": defaults.distillation_steps,
+    }
+    return ", ".join(words for words, is_done in steps.items() if is_done)
 
 
 def _describe_choice(choice: LayerPlan) -> str:
@@ -261,8 +278,17 @@ def _describe_choice(choice: LayerPlan) -> str:
         parts.append(f"groups of {scheme.granularity.group_size}")
     if scheme.is_integer and isinstance(scheme.granularity, PerTensor):
         parts.append("per tensor")
-    if scheme.is_integer and str(choice.rounding) != "nearest":
+    if scheme.is_integer and not scheme.symmetric and scheme.bits == 4:
+        parts.append("asymmetric")
+    if scheme.is_integer and scheme.reduce_range:
+        parts.append("reduced range")
+    if scheme.is_integer and choice.rounding != Rounding.NEAREST:
         parts.append(str(choice.rounding))
+    if scheme.is_integer and scheme.clip is not None:
+        parts.append(f"clipped to {scheme.clip:.4g} of the range")
+    if choice.input_range is not None and choice.activations == ActivationMode.STATIC:
+        low, high = choice.input_range
+        parts.append(f"input {low:.4g} to {high:.4g}")
     return ", ".join(parts) + (" (locked)" if choice.is_locked else "")
 
 
@@ -335,11 +361,11 @@ def format_commands(contents: Contents) -> str:
     note = "<p>With the same files, these commands give the same plan and the same bytes; timings vary.</p>"
     if contents.plan is not None and contents.plan.provenance:
         note += f"<p>The plan of {escape(contents.plan_name)}: {escape(contents.plan.provenance)}.</p>"
-    data = contents.request.data
-    if data is not None and data.excluded:
+    kept = [path.name for path in kept_choices(contents.request)]
+    if kept:
         note += (
-            f"<p>In the window {len(data.excluded):,} samples of {escape(Path(data.path).name)} were left out, for "
-            "which the command line has no option: take them out of the file first.</p>"
+            "<p>Which samples are used, and how they are prepared, is more than options can say. It is in files beside "
+            f"this report: {escape(', '.join(kept))}.</p>"
         )
     return note + "".join(f"<div>{escape(what)}</div><pre>{_keep_words(line)}</pre>" for what, line in steps)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.data_choice_file import format_choice
 from engine.errors import OutputError
 from engine.job_context import JobContext
 from engine.jobs.requests import ReportRequest, ReportResult
 from engine.model.opened import Model
 from engine.plan import format_plan
-from engine.report.commands import plan_beside, preprocessing_beside
+from engine.report.commands import kept_choices, plan_beside
 from engine.report.contents import collect_contents
 from engine.report.page import format_page
 
@@ -27,14 +28,13 @@ def write_report(request: ReportRequest, model: Model, context: JobContext) -> R
         raise OutputError(f"{output.name} must end in .html. Choose another name for the report.")
     context.report(0, 4, f"Reading {model.path.name}")
     contents = collect_contents(request, model, context)
-    page = format_page(contents).encode("utf-8")
+    page = format_page(contents).encode("utf-8", "backslashreplace")  # of file names that are no UTF-8
     context.report(3, 4, f"Writing {output.name}")
     with context.output(output, len(page)) as temporary:
         temporary.write_bytes(page)
         if contents.unsaved_plan is not None:
             plan_path = temporary.with_name(plan_beside(request.output).name)
             plan_path.write_text(format_plan(contents.unsaved_plan), encoding="utf-8")
-        if request.data is not None and request.data.preprocessing:
-            preprocessing_path = temporary.with_name(preprocessing_beside(request.output).name)
-            preprocessing_path.write_text(request.data.preprocessing + "\n", encoding="utf-8")
+        for path, choice in kept_choices(request).items():
+            temporary.with_name(path.name).write_text(format_choice(choice), encoding="utf-8")
     return ReportResult(request.output, len(page))

@@ -171,10 +171,14 @@ class WeightFile:
 
 
 def _store(name: str, tensor: ir.TensorProtocol, file: BinaryIO) -> onnx.TensorProto:
-    if tensor.nbytes < INLINE_BYTES or tensor.dtype == ir.DataType.STRING:
+    if tensor.dtype == ir.DataType.STRING:
         proto = ir.to_proto(tensor)
         proto.name = name
         return proto
+    if tensor.nbytes < INLINE_BYTES:
+        return onnx.TensorProto(
+            name=name, data_type=int(tensor.dtype), dims=tensor.shape.numpy(), raw_data=tensor.tobytes()
+        )
     file.seek(-file.tell() % PAGE_BYTES, os.SEEK_CUR)
     start = file.tell()
     file.write(tensor.tobytes())

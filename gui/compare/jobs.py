@@ -33,12 +33,18 @@ class CompareJobs(QObject):
         self.runner = runner
         self._notifier = notifier
         self._is_evaluating = False
+        self._failed: set[str] = set()
         runner.job_finished.connect(self._on_job_finished)
 
     def evaluate_added(self) -> None:
-        """Evaluate files from elsewhere that have not been, one after the other."""
+        """Evaluate files from elsewhere that have not been, one after the other; one that fails stops no other."""
+        self._failed.clear()
+        self._evaluate_next()
+
+    def _evaluate_next(self) -> None:
         model, data = self._session.model, self._session.evaluation_data
-        pending = [subject for subject in self._store.added if subject.evaluation is None]
+        added = self._store.added
+        pending = [subject for subject in added if subject.evaluation is None and subject.path not in self._failed]
         if model is None or data is None or not pending:
             return
         path = pending[0].path
@@ -47,8 +53,13 @@ class CompareJobs(QObject):
             self._store.set_evaluation(path, evaluation)
             self._is_evaluating = True
 
+        def failed(sentence: str) -> None:
+            self._notifier.error(sentence)
+            self._failed.add(path)
+            self._is_evaluating = True
+
         request = EvaluateRequest(path, data, reference=model.path)
-        self._run(request, self.tr("Evaluate {name}").format(name=pending[0].name), evaluated)
+        self._run(request, self.tr("Evaluate {name}").format(name=pending[0].name), evaluated, failed)
 
     def compare_layers(self) -> None:
         """Measure the error of every layer in all ticked results."""
@@ -82,15 +93,21 @@ class CompareJobs(QObject):
         data = self._session.data
         return self._session.evaluation_data or (data.calibration if data else None)
 
-    def _run(self, request: Request, title: str, succeeded: Callable[[Any], None]) -> None:
+    def _run(
+        self,
+        request: Request,
+        title: str,
+        succeeded: Callable[[Any], None],
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
         if self.runner.is_busy:
             return
         job = self.runner.create(request, title)
         job.succeeded.connect(succeeded)
-        job.failed.connect(self._notifier.error)
+        job.failed.connect(failed or self._notifier.error)
         self.runner.start(job)
 
     def _on_job_finished(self, _job: Job) -> None:
         if self._is_evaluating:
             self._is_evaluating = False
-            self.evaluate_added()
+            self._evaluate_next()

@@ -6,15 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QShowEvent
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from typing_extensions import override
 
 from engine.jobs.requests import BenchmarkPoint
 from gui.naming import named
+from gui.saving import PlotSaver
 from gui.theme import Theme
 
 MINIMUM_HEIGHT = 170
 LEGEND_ALPHA = 190
+LABEL_ROOM = 8
+"""Pixels above a plot, so that the highest label of the axis is not cut off."""
 
 
 def build_plot(name: str, accessible_name: str, labels: tuple[str, str], parent: QWidget) -> pg.PlotWidget:
@@ -25,6 +30,7 @@ def build_plot(name: str, accessible_name: str, labels: tuple[str, str], parent:
     item = plot.getPlotItem()
     item.setMenuEnabled(False)
     item.hideButtons()
+    item.layout.setContentsMargins(0, LABEL_ROOM, 0, 0)
     item.getAxis("bottom").enableAutoSIPrefix(False)
     item.getAxis("left").enableAutoSIPrefix(False)
     item.setLabel("bottom", labels[0])
@@ -59,17 +65,34 @@ class LatencyPlot(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._shown: tuple[object, ...] = ()
+        self._points: Sequence[tuple[int, str, BenchmarkPoint]] = ()
+        self._is_stale = False
         labels = (self.tr("latency, ms"), self.tr("share of calls, %"))
         self.plot = build_plot("latency_plot", self.tr("Distribution of the latencies"), labels, self)
         self.plot.getPlotItem().addLegend(offset=(-10, -10))
-        fill(self, self.plot)
+        PlotSaver(self.plot)
+        self._hint = build_hint("latency_hint", self.tr("Not timed yet. Run the benchmark."))
+        fill(self, self.plot, self._hint)
 
     def show_points(self, points: Sequence[tuple[int, str, BenchmarkPoint]]) -> None:
-        """Draw each of (number of the colour, name, figures); the median of each is marked."""
+        """Draw each of (number of the colour, name, figures), once somebody looks; the median of each is marked."""
         shown = (self._theme.color("text").name(), *points)
         if shown == self._shown:
             return
-        self._shown = shown
+        self._shown, self._points, self._is_stale = shown, points, True
+        self.plot.setVisible(bool(points))
+        self._hint.setVisible(not points)
+        if self.isVisible():
+            self._draw()
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._is_stale:
+            self._draw()
+
+    def _draw(self) -> None:
+        points, self._is_stale = self._points, False
         item = self.plot.getPlotItem()
         item.clear()
         color_plot(self.plot, self._theme)
@@ -86,8 +109,16 @@ class LatencyPlot(QWidget):
             self.plot.setYRange(0, 102, padding=0)
 
 
-def fill(outer: QWidget, inner: QWidget) -> None:
-    """Let a widget be all that another one holds."""
+def build_hint(name: str, text: str) -> QLabel:
+    """What stands in the place of a plot that has nothing to show."""
+    hint = named(QLabel(text, wordWrap=True, alignment=Qt.AlignmentFlag.AlignCenter), name)
+    hint.setProperty("role", "dim")
+    return hint
+
+
+def fill(outer: QWidget, *inner: QWidget) -> None:
+    """Let widgets, of which one is visible, be all that another one holds."""
     layout = QVBoxLayout(outer)
     layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(inner)
+    for widget in inner:
+        layout.addWidget(widget)

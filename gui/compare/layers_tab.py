@@ -26,6 +26,7 @@ from gui.compare.jobs import CompareJobs
 from gui.compare.latency_plot import build_plot, color_plot
 from gui.compare.store import Comparisons
 from gui.naming import named
+from gui.saving import PlotSaver, TableSaver, format_table
 from gui.session import Session
 from gui.theme import Theme
 from gui.units import format_db, format_delta
@@ -34,6 +35,7 @@ Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 NO_PARENT = QModelIndex()
 SORT_ROLE = Role.UserRole
+WIDEST_COLUMN = 170
 ROW_HEIGHT = 26
 LEGEND_ROOM = 1.35
 HIGHEST_DB = 100.0
@@ -88,6 +90,9 @@ class LayerErrorModel(QAbstractTableModel):
         if section <= len(self.found.results):
             name = Path(self.found.results[section - 1]).stem
             return self.tr("{name}, dB").format(name=name) if role == Role.DisplayRole else name
+        if role == Role.ToolTipRole:
+            first, second = (Path(path).stem for path in self.found.results)
+            return self.tr("{second} minus {first}").format(first=first, second=second)
         return self.tr("B − A, dB")
 
     @override
@@ -139,6 +144,7 @@ class LayersTab(QWidget):
         labels = (self.tr("layer, in the order of the network"), self.tr("SQNR, dB"))
         self._plot = build_plot("layer_error_plot", self.tr("SQNR of the layers' outputs"), labels, self)
         self._plot.getPlotItem().addLegend(offset=(-10, 10))
+        PlotSaver(self._plot)
         self._marker = pg.InfiniteLine(angle=90)
         self._build_layout()
         session.selection_changed.connect(self._mark)
@@ -153,6 +159,7 @@ class LayersTab(QWidget):
         view = named(_CopyTable(self), "layer_errors_table")
         view.setAccessibleName(self.tr("Errors of the layers"))
         view.setModel(self._proxy)
+        TableSaver(view)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -165,6 +172,8 @@ class LayersTab(QWidget):
         header.setSortIndicatorClearable(True)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setMaximumSectionSize(WIDEST_COLUMN)
+        header.setTextElideMode(Qt.TextElideMode.ElideLeft)  # names of results differ at their ends
         view.setSortingEnabled(True)
         view.selectionModel().currentRowChanged.connect(self._on_current)
         return view
@@ -195,7 +204,7 @@ class LayersTab(QWidget):
     def _describe(self, found: LayerErrors | None) -> str:
         if found is None:
             return self.tr("Not compared yet: where the error of each ticked result arises, layer by layer.")
-        text = self.tr("SQNR of every layer's output against float, {n} samples.").format(n=found.samples)
+        text = self.tr("SQNR of every layer's output against float, %n samples.", "", found.samples)
         missing = sum(value is None for layer in found.layers for value in layer.sqnr_db)
         if missing:
             text += " " + self.tr("Outputs that could not be matched: {n}.").format(n=missing)
@@ -255,11 +264,7 @@ class _CopyTable(QTableView):
         if not event.matches(QKeySequence.StandardKey.Copy):
             super().keyPressEvent(event)
             return
-        model = self.model()
-        columns = range(model.columnCount())
-        lines = [[str(model.headerData(at, Qt.Orientation.Horizontal)) for at in columns]]
-        lines += [[str(model.index(row, at).data()) for at in columns] for row in range(model.rowCount())]
-        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines))
+        QGuiApplication.clipboard().setText(format_table(self, "\t"))
         event.accept()
 
 

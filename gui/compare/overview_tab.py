@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyqtgraph as pg
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
+from typing_extensions import override
 
 from gui.compare.latency_plot import build_plot, color_plot
 from gui.compare.store import Comparisons
+from gui.saving import PlotSaver
 from gui.theme import Theme
 
 HIGHEST_DB = 100.0
-LONGEST_NAME = 18
+LONGEST_NAMES = (8, 18)
+ALL_NAMES = 54
+"""Letters that fit side by side below a plot."""
 
 
 class OverviewTab(QWidget):
@@ -24,12 +29,24 @@ class OverviewTab(QWidget):
         self._sizes = build_plot("size_bars", self.tr("File size"), ("", self.tr("File size")), self)
         sqnr = self.tr("SQNR against float, dB")
         self._quality = build_plot("quality_bars", sqnr, ("", sqnr), self)
+        for plot in (self._sizes, self._quality):
+            plot.getPlotItem().getAxis("bottom").setStyle(tickLength=0)  # else they are drawn into the bars
+            PlotSaver(plot)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(self._sizes)
         layout.addWidget(self._quality)
-        store.changed.connect(self._draw)
+        store.changed.connect(self._on_changed)
         theme.changed.connect(self._draw)
+        self._draw()
+
+    def _on_changed(self) -> None:
+        if self.isVisible():
+            self._draw()
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
         self._draw()
 
     def _draw(self) -> None:
@@ -63,11 +80,13 @@ class OverviewTab(QWidget):
         item.addItem(
             pg.BarGraphItem(x=range(len(values)), height=values, width=0.55, brushes=brushes, pen=pg.mkPen(None))
         )
-        item.getAxis("bottom").setTicks([[(place, _shorten(name)) for place, (_, name, _) in enumerate(bars)]])
+        least, most = LONGEST_NAMES
+        room = min(max(ALL_NAMES // len(bars), least), most)
+        item.getAxis("bottom").setTicks([[(place, _shorten(name, room)) for place, (_, name, _) in enumerate(bars)]])
         plot.setXRange(-0.6, max(len(values) - 0.4, 1.6), padding=0)
         plot.setYRange(min([*values, 0.0]), max([*values, 0.1]) * 1.08, padding=0)
 
 
-def _shorten(name: str) -> str:
+def _shorten(name: str, room: int) -> str:
     stem = Path(name).stem
-    return stem if len(stem) <= LONGEST_NAME else f"…{stem[1 - LONGEST_NAME :]}"
+    return stem if len(stem) <= room else f"…{stem[1 - room :]}"

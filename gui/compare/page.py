@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSaveFile, QSignalBlocker, Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -17,8 +17,9 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from typing_extensions import override
 
-from gui.actions import Actions
+from gui.actions import Actions, plain_text
 from gui.compare.alert_texts import describe_alert
 from gui.compare.alerts import find_alerts
 from gui.compare.columns import MAIN, MEMORY, QUALITY, SPEED, CompareColumns
@@ -41,6 +42,7 @@ from gui.settings import Settings
 from gui.theme import Theme
 
 TABLE_HEIGHT = 150
+BASELINE_WIDTH = 150
 SHOWN_ALERTS = 4
 SPLIT = (190, 400)
 
@@ -88,8 +90,8 @@ class ComparePage(QWidget):
         self.why_tab = WhyTab(session, store, jobs, self)
         self.tabs = self._build_tabs()
         self._build_layout(actions)
-        store.changed.connect(self._show)
-        session.data_changed.connect(self._show)
+        store.changed.connect(self._on_changed)
+        session.data_changed.connect(self._on_changed)
         theme.changed.connect(self._show)
         self._show()
 
@@ -114,7 +116,7 @@ class ComparePage(QWidget):
         box = named(QComboBox(self), "compare_baseline")
         box.setAccessibleName(self.tr("Baseline"))
         box.setToolTip(self.tr("What the differences are against"))
-        box.setMinimumWidth(150)
+        box.setFixedWidth(BASELINE_WIDTH)
         box.currentIndexChanged.connect(lambda _index: self._store.set_baseline(str(box.currentData() or "")))
         return box
 
@@ -143,7 +145,7 @@ class ComparePage(QWidget):
         return tabs
 
     def _build_layout(self, actions: Actions) -> None:
-        button = named(QPushButton(actions["action_compare"].text().replace("&", "")), "compare_button")
+        button = named(QPushButton(plain_text(actions["action_compare"])), "compare_button")
         button.setProperty("primary", True)
         _follow(button, actions["action_compare"])
         label = QLabel(self.tr("Against"))
@@ -156,7 +158,7 @@ class ComparePage(QWidget):
         for action in ("action_add_result", "action_save_table"):
             self.view.addAction(actions[action])
         for name in ("action_add_result", "action_thresholds"):
-            small = named(QPushButton(actions[name].text().replace("&", "")), f"{name}_button")
+            small = named(QPushButton(plain_text(actions[name])), f"{name}_button")
             _follow(small, actions[name])
             bar.addWidget(small)
         bar.addWidget(button)
@@ -242,6 +244,18 @@ class ComparePage(QWidget):
 
     # --- showing -------------------------------------------------------------------------------
 
+    def _on_changed(self) -> None:
+        """Nobody waits for columns and plots that are out of sight, and a benchmark changes them often."""
+        if self.isVisible():
+            self._show()
+        else:
+            self.model.count_rows()
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show()
+
     def _show(self) -> None:
         self.model.refresh()
         self._show_columns()
@@ -288,7 +302,7 @@ class ComparePage(QWidget):
             return self.tr("No evaluation data. Add some with Data, then compare.")
         pending = sum(subject.evaluation is None for subject in results)
         if pending:
-            return self.tr("{n} of {total} results not evaluated yet.").format(n=pending, total=len(results))
+            return self.tr("Results not evaluated yet: {n} of {total}.").format(n=pending, total=len(results))
         return self.tr("All results are evaluated. Ticked ones are in the plots.")
 
 

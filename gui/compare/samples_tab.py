@@ -25,7 +25,7 @@ from gui.theme import Theme
 from gui.units import format_db
 
 PICTURE = 64
-CARD = QSize(112, 132)
+CARD = QSize(136, 132)
 TEXT_CARD = QSize(150, 64)
 
 
@@ -97,13 +97,14 @@ class SamplesTab(QWidget):
         if found is None:
             return self.tr("Not looked for yet.")
         if found.changed is None:
-            return self.tr("{n} samples, those farthest from float first.").format(n=found.samples)
-        text = self.tr("{changed} of {n} predictions changed, those with the largest KL first.")
+            return self.tr("%n samples, those farthest from float first.", "", found.samples)
+        text = self.tr("Predictions changed: {changed} of {n}, those with the largest KL first.")
         return text.format(changed=found.changed, n=found.samples)
 
     def _build_card(self, sample: ChangedSample) -> QListWidgetItem:
         item = QListWidgetItem(self._describe_change(sample))
         item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
+        item.setSizeHint(self.list.gridSize())  # else the text wraps at the width of the picture
         item.setToolTip(self._explain(sample))
         pixmap = QPixmap()
         if sample.picture is not None and pixmap.loadFromData(sample.picture, "PNG"):
@@ -124,7 +125,7 @@ class SamplesTab(QWidget):
             change = self.tr("class {before} → {after}").format(before=sample.before.number, after=sample.after.number)
             return f"{change}\n{label}{self._format_kl(sample)}"
         if sample.changed_tokens is not None:
-            text = self.tr("sample {index}: {n} tokens").format(index=sample.index, n=sample.changed_tokens)
+            text = self.tr("sample {index}: %n tokens", "", sample.changed_tokens).format(index=sample.index)
             return f"{text}\n{self._format_kl(sample)}"
         text = self.tr("sample {index}").format(index=sample.index)
         return f"{text}\n{self.tr('{figure} dB').format(figure=format_db(sample.sqnr_db))}"

@@ -67,13 +67,14 @@ class Comparisons(QObject):
         self._subjects: tuple[Subject, ...] = ()
         self._unticked: frozenset[str] = frozenset()
         self._baseline = ""
+        self._measured_on = self._data_in_use
         self.layer_errors: LayerErrors | None = None
         self.samples: dict[str, ChangedSamples] = {}
         self.bottlenecks: dict[str, Bottlenecks] = {}
         self.sweep: tuple[SweepPoint, ...] = ()
         self.notes: tuple[str, ...] = ()
         session.model_changed.connect(self._reset)
-        session.data_changed.connect(self._forget_evaluations)
+        session.data_changed.connect(self._on_data_changed)
         session.results_changed.connect(self.changed)
 
     @property
@@ -208,6 +209,16 @@ class Comparisons(QObject):
         self.bottlenecks[found.result] = found
         self.changed.emit()
 
+    def _on_data_changed(self) -> None:
+        if self._data_in_use != self._measured_on:
+            self._forget_evaluations()
+
+    @property
+    def _data_in_use(self) -> object:
+        """What models are measured on: the evaluation data, or the calibration data where there is none."""
+        data = self._session.data
+        return self._session.evaluation_key or (data.calibration if data else None)
+
     def _reset(self) -> None:
         self._added, self._unticked, self._baseline = (), frozenset(), ""
         self.bottlenecks, self.sweep, self.notes = {}, (), ()
@@ -217,6 +228,7 @@ class Comparisons(QObject):
         """What was measured on other data says nothing any more."""
         self._added = tuple(dataclasses.replace(subject, evaluation=None, sqnr_db=None) for subject in self._added)
         self.layer_errors, self.samples = None, {}
+        self._measured_on = self._data_in_use
         self.changed.emit()
 
 

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QWidget
+from typing_extensions import override
 
 from engine.jobs.requests import RunSetting, SweepPoint
-from gui.compare.latency_plot import build_plot, color_plot, fill
+from gui.compare.latency_plot import build_hint, build_plot, color_plot, fill
+from gui.saving import PlotSaver
 from gui.theme import Theme
 
 GROUP_WIDTH = 0.8
@@ -32,14 +35,36 @@ class ThroughputPlot(QWidget):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._points: Sequence[SweepPoint] = ()
+        self._series: Sequence[tuple[int, str, str]] = ()
+        self._is_stale = False
         labels = ("", self.tr("samples per s"))
         self.plot = build_plot("throughput_plot", self.tr("Throughput by setting"), labels, self)
         self.plot.getPlotItem().addLegend(offset=(-10, 10))
         self.plot.getPlotItem().getAxis("bottom").setHeight(58)
-        fill(self, self.plot)
+        PlotSaver(self.plot)
+        text = self.tr(
+            "No settings were timed. Name threads, batches or processors to sweep under Benchmark, and run it."
+        )
+        self._hint = build_hint("throughput_hint", text)
+        fill(self, self.plot, self._hint)
 
     def show_points(self, points: Sequence[SweepPoint], series: Sequence[tuple[int, str, str]]) -> None:
-        """Draw the points of each of (number of the colour, path, name)."""
+        """Draw the points of each of (number of the colour, path, name), once somebody looks."""
+        self._points, self._series, self._is_stale = points, series, True
+        self.plot.setVisible(bool(points))
+        self._hint.setVisible(not points)
+        if self.isVisible():
+            self._draw()
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._is_stale:
+            self._draw()
+
+    def _draw(self) -> None:
+        points, series, self._is_stale = self._points, self._series, False
         item = self.plot.getPlotItem()
         item.clear()
         color_plot(self.plot, self._theme)

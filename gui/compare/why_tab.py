@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -26,6 +27,7 @@ from gui.compare.result_box import ResultBox
 from gui.compare.store import Comparisons
 from gui.compare.why_texts import describe_bottleneck, describe_remedy, describe_verdict
 from gui.naming import named
+from gui.saving import TableSaver
 from gui.session import Session
 from gui.units import NOTHING, format_us
 
@@ -99,7 +101,7 @@ class WhyTab(QWidget):
     def __init__(self, session: Session, store: Comparisons, jobs: CompareJobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._store, self._jobs = session, store, jobs
-        self.threads = 1
+        self._threads = 1
         self._shown: Bottlenecks | None = None
         self._box = ResultBox(store, "why_result", self)
         self._verdict = named(QLabel(wordWrap=True), "why_verdict")
@@ -127,7 +129,7 @@ class WhyTab(QWidget):
         layout.addLayout(both, 1)
         self._box.chosen.connect(self._refresh)
         store.changed.connect(self._refresh)
-        session.plan_changed.connect(self._update_remedies)
+        session.plan_changed.connect(self._on_plan_changed)
         jobs.runner.job_started.connect(self._update_button)
         jobs.runner.job_finished.connect(self._update_button)
         self._refresh()
@@ -136,6 +138,7 @@ class WhyTab(QWidget):
         table = named(QTableView(self), "operator_table")
         table.setAccessibleName(self.tr("Time by operator"))
         table.setModel(self._operators)
+        TableSaver(table)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setShowGrid(False)
         table.verticalHeader().hide()
@@ -149,7 +152,11 @@ class WhyTab(QWidget):
     def _find(self) -> None:
         subject = self._box.subject
         if subject is not None:
-            self._jobs.find_bottlenecks(subject, self.threads)
+            self._jobs.find_bottlenecks(subject, self._threads)
+
+    def set_threads(self, threads: int) -> None:
+        """Profile with so many threads."""
+        self._threads = threads
 
     def _update_button(self) -> None:
         self._button.setEnabled(self._box.subject is not None and not self._jobs.runner.is_busy)
@@ -228,14 +235,24 @@ class WhyTab(QWidget):
             plan = apply_remedy(session.plan, session.model, remedy)
             session.change_plan(plan, describe_remedy(remedy).removesuffix("."))
 
+    def _on_plan_changed(self, _names: frozenset[str]) -> None:
+        if self.isVisible():  # every remedy goes through all layers
+            self._update_remedies()
+
     def _update_remedies(self) -> None:
         """Offer what would change the plan as it is now."""
         plan, model = self._session.plan, self._session.model
         for button, remedy in self._remedies:
-            is_useful = remedy.kind == SpeedRemedyKind.SET_THREADS
-            if not is_useful and plan is not None and model is not None:
-                is_useful = apply_remedy(plan, model, remedy) != plan
+            if remedy.kind == SpeedRemedyKind.SET_THREADS:
+                button.setToolTip(self.tr("Sets the threads of the Benchmark page; find out again what it brings."))
+                continue
+            is_useful = plan is not None and model is not None and apply_remedy(plan, model, remedy) != plan
             button.setEnabled(is_useful)
             done = self.tr("The plan says so already: convert again to see what it brings.")
             undo = self.tr("Changes the plan; Ctrl+Z takes it back. Convert again to see what it brings.")
             button.setToolTip(undo if is_useful else done)
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._update_remedies()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from engine.jobs.requests import CheckRequest, DataChoice, FitRequest, PreviewRequest, Request, SplitRequest
-from gui.job_runner import JobRunner
+from gui.job_runner import Job, JobRunner
 
 
 class DataFeed(QObject):
@@ -31,7 +31,7 @@ class DataFeed(QObject):
         super().__init__(parent)
         self._model = model
         self._runner = runner
-        self._last: dict[SignalInstance, Request] = {}
+        self._last: dict[SignalInstance, Job] = {}
 
     def ask_preview(self, data: DataChoice, index: int) -> None:
         """Look at a sample."""
@@ -51,19 +51,35 @@ class DataFeed(QObject):
 
     def stop_checks(self) -> None:
         """The answer of a check that still runs is not wanted any more."""
-        self._last.pop(self.check_failed, None)
+        self._stop(self.check_failed)
+
+    def stop(self) -> None:
+        """Nobody waits for any answer."""
+        for failed in tuple(self._last):
+            self._stop(failed)
+
+    def _stop(self, failed: SignalInstance) -> None:
+        job = self._last.pop(failed, None)
+        if job is not None:
+            self._runner.drop(job)
 
     def _ask(self, request: Request, ready: SignalInstance, failed: SignalInstance) -> None:
         """Answers of one kind share their signal of failure."""
-        self._last[failed] = request
-        job = self._runner.create_internal(request)
+        job = self._last[failed] = self._runner.create_internal(request)
 
-        def tell(signal: SignalInstance, value: object) -> None:
-            if self._last.get(failed) is request:
-                signal.emit(value)
+        def tell(signal: SignalInstance, *values: object) -> None:
+            if self._last.get(failed) is job:
+                signal.emit(*values)
 
-        job.succeeded.connect(lambda result: tell(ready, result))
-        job.failed.connect(lambda sentence: tell(failed, sentence))
+        def end(signal: SignalInstance, value: object) -> None:
+            tell(signal, value)
+            if self._last.get(failed) is job:
+                del self._last[failed]
+
+        bug = self.tr("That could not be found out, because of a bug in Bitsmith.")
+        job.succeeded.connect(lambda result: end(ready, result))
+        job.failed.connect(lambda sentence: end(failed, sentence))
+        job.crashed.connect(lambda _report: end(failed, bug))
         if failed is self.check_failed:
-            job.progressed.connect(lambda done, total, _: self.check_progressed.emit(done, total))
+            job.progressed.connect(lambda done, total, _: tell(self.check_progressed, done, total))
         self._runner.start(job)

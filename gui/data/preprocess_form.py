@@ -12,6 +12,7 @@ from engine.data.guessing import PreprocessPreset, fit_to_input
 from engine.data.preprocessing import COLORS, LAYOUTS, Preprocessing, parse_preprocessing
 from engine.errors import DataError
 from engine.summary import TensorSpec
+from gui.engine_texts import translate_name
 from gui.naming import named
 from gui.spin_box import SpinBox
 
@@ -43,8 +44,8 @@ class PreprocessForm(QWidget):
         self._preset = named(QComboBox(), "preprocess_preset")
         self._preset.addItem(self.tr("Own values"))
         for preset in presets:
-            self._preset.addItem(preset.title, preset.name)
-            self._preset.setItemData(self._preset.count() - 1, preset.description, 3)  # Qt.ToolTipRole
+            self._preset.addItem(translate_name(preset.title), preset.name)
+            self._preset.setItemData(self._preset.count() - 1, translate_name(preset.description), 3)  # Qt.ToolTipRole
         self._resize = named(QComboBox(), "preprocess_resize")
         for text in (self.tr("As it is"), self.tr("Shorter side to"), self.tr("Stretch to"), self.tr("Letterbox to")):
             self._resize.addItem(text)

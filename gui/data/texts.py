@@ -8,6 +8,7 @@ from PySide6.QtCore import QCoreApplication
 
 from engine.jobs.requests import DataCheck, DataPreview, DataSplit, Guess, GuessReason, PresetFits, PreviewWarning
 from engine.summary import TensorSpec
+from gui.engine_texts import translate_name
 
 CONTEXT = "Data"
 GOOD_SHARE = 0.5
@@ -107,6 +108,8 @@ def describe_check(check: DataCheck) -> str:
         return text.format(counts=counts, offset=check.best_offset, best=best)
     if check.right >= GOOD_SHARE * check.samples:
         return tr(CONTEXT, "{counts}: the preprocessing fits.").format(counts=counts)
+    if check.class_folders not in (0, check.classes):
+        return f"{counts}. {_describe_folders(check)}"
     if check.right * check.classes <= 4 * check.samples:
         text = tr(CONTEXT, "{counts}, no better than chance: preprocessing or labels do not fit. Try all presets.")
         return text.format(counts=counts)
@@ -114,14 +117,28 @@ def describe_check(check: DataCheck) -> str:
     return text.format(counts=counts)
 
 
+def _describe_folders(found: DataCheck | PresetFits) -> str:
+    """That the labels may be to blame rather than the preprocessing."""
+    text = QCoreApplication.translate(
+        CONTEXT,
+        "The {folders:,} class folders count as classes 0 to {last:,} in the order of their names, and the network has "
+        "{classes:,} classes. If these are others, give a CSV file with the columns file,label under Labels.",
+    )
+    return text.format(folders=found.class_folders, last=found.class_folders - 1, classes=found.classes)
+
+
 def describe_fits(fits: PresetFits) -> str:
     """The best preset and the next."""
     tr = QCoreApplication.translate
     best, *others = fits.fits
     text = tr(CONTEXT, "Best: {title}, {right} of {samples} right.").format(
-        title=best.title, right=best.right, samples=fits.samples
+        title=translate_name(best.title), right=best.right, samples=fits.samples
     )
+    if best.right < GOOD_SHARE * fits.samples and fits.class_folders not in (0, fits.classes):
+        return f"{text} {_describe_folders(fits)}"
     if not others:
         return text
-    following = tr(CONTEXT, "Next: {title}, {right}.").format(title=others[0].title, right=others[0].right)
+    following = tr(CONTEXT, "Next: {title}, {right}.").format(
+        title=translate_name(others[0].title), right=others[0].right
+    )
     return f"{text} {following}"

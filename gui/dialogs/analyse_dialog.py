@@ -136,7 +136,7 @@ class AnalyseDialog(FormDialog):
         if choice != self.choice():
             return
         self._estimate.setEnabled(True)
-        text = self.tr("about {time} for {cells} cells").format(
+        text = self.tr("about {time}, cells to measure: {cells}").format(
             time=format_duration(forecast.seconds), cells=forecast.cells - forecast.done_cells
         )
         if forecast.done_cells:

@@ -67,8 +67,10 @@ class DataDialog(FormDialog):
         self._model = model
         self._feed = feed
         feed.setParent(self)
+        self._data = data
         self._index = 0
         self._given = ""
+        self._form_problem = ""
         self._is_touched = data is None
         self._is_submitting = False
         self._split: DataSplit | None = None
@@ -170,6 +172,7 @@ class DataDialog(FormDialog):
         self._evaluation.changed.connect(self._on_division_changed)
         self._samples.valueChanged.connect(self._on_division_changed)
         self._group.buttonToggled.connect(self._on_division_changed)
+        self.finished.connect(self._feed.stop)
         self._look_timer.timeout.connect(self._look)
         self._split_timer.timeout.connect(self._divide)
         if self._form is not None:
@@ -227,7 +230,7 @@ class DataDialog(FormDialog):
 
     def _on_source_changed(self) -> None:
         """Other data: its preprocessing is found or guessed anew."""
-        self._given = ""
+        self._given = self._form_problem = ""
         self._index = 0
         self.accept_button.setEnabled(bool(self._calibration.path))
         self._on_division_changed()
@@ -242,13 +245,18 @@ class DataDialog(FormDialog):
 
     def _on_preprocessing_changed(self) -> None:
         assert self._form is not None
+        self._is_touched = True
+        self._split = None
         try:
             self._given = self._form.read().to_json()
         except BitsmithError as error:
-            self._pane.show_nothing(str(error))
+            self._form_problem = str(error)
+            self._look_timer.stop()
+            self._split_timer.stop()
+            self._pane.show_nothing(self._form_problem)
             return
-        self._is_touched = True
-        self._split = None
+        self._form_problem = ""
+        self.show_problem("")
         self._guess.setText("")
         self._guess.hide()
         self._pane.clear_result()
@@ -407,8 +415,12 @@ class DataDialog(FormDialog):
 
     def submit(self) -> None:
         """Ask for the check; the dialog stays open until the answer is there."""
-        if not self._is_touched:
-            self.accept()
+        if self._data is not None and not self._is_touched:  # their content may have changed all the same
+            self.accept_button.setEnabled(False)
+            self.data_requested.emit(WantedData(self._data.calibration, self._data.evaluation, self._data.samples))
+            return
+        if self._form_problem:
+            self.show_problem(self._form_problem)
             return
         if self._source == EvaluationSource.OTHER and not self._evaluation.path:
             self.show_problem(self.tr("Give the evaluation data, or choose None."))
@@ -429,6 +441,7 @@ class DataDialog(FormDialog):
         assert self._split is not None
         self._is_submitting = False
         self._feed.stop_checks()
+        self._pane.clear_result()
         self.data_requested.emit(WantedData(self._split.calibration, self._split.evaluation, self._split.samples))
 
     def refuse(self, reason: str) -> None:

@@ -14,7 +14,7 @@ from gui.dialogs.form_dialog import FormDialog
 from gui.dialogs.path_edit import PathEdit
 from gui.exporting import CALIBRATION_SUFFIX, ExportChoice, ExportKind, report_beside
 from gui.naming import named
-from gui.output_names import find_existing
+from gui.output_names import ensure_new, find_existing
 from gui.units import format_bytes
 
 FIRST_VERSION = "1.0.0"
@@ -52,7 +52,7 @@ class ExportDialog(FormDialog):
     def _build_form(self) -> QLabel:
         for run in self._results:
             self._choice.addItem(f"{run.name}  ({format_bytes(run.converted.file_bytes)})")
-        self._choice.setToolTip(self.tr("A model converted in this session"))
+        self._choice.setToolTip(self.tr("The converted model that is exported"))
         self._kind.setToolTip(self.tr("A file, or all that runs it on another computer"))
         self._name.setToolTip(self.tr("Name of the model in the bundle: letters, digits, '.', '_' and '-'"))
         self._version.setToolTip(self.tr("Semantic Version of the model, such as 1.0.0 or 1.1.0-rc.1"))
@@ -138,7 +138,8 @@ class ExportDialog(FormDialog):
             ExportKind.ZIP: f"{bundle}.zip",
         }[self._selected_kind]
         folder = Path(self._target.path).parent if self._target.path else self._folder
-        self._target.set_path(str(folder / name))
+        path = folder / name
+        self._target.set_path(str(path if self._selected_kind.is_bundle else ensure_new(path)))
         self._check()
 
     @property

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from typing_extensions import override
 
 from gui.naming import named
 
@@ -29,6 +31,7 @@ class FormDialog(QDialog):
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.accept_button: QPushButton = self._buttons.addButton("", QDialogButtonBox.ButtonRole.AcceptRole)
         self.accept_button.setObjectName("accept_button")
+        self.accept_button.setAutoDefault(False)  # else it is the default no more once it was disabled
         self.accept_button.setDefault(True)
         self._buttons.button(QDialogButtonBox.StandardButton.Cancel).setAutoDefault(False)
         self._buttons.accepted.connect(self.submit)
@@ -57,11 +60,15 @@ class FormDialog(QDialog):
         self._make_room()
 
     def _make_room(self) -> None:
-        """Grow, never shrink, so that wrapped sentences are not cut off."""
+        """Grow, never shrink, so that wrapped sentences are not cut off and columns do not overlap.
+
+        Qt shows a dialog on at most two thirds of the screen's width, even if its content needs more.
+        """
         layout = self.layout()
         if self.isVisible() and layout is not None:
             layout.activate()
-            self.resize(self.width(), max(self.height(), layout.totalHeightForWidth(self.width())))
+            width = max(self.width(), layout.totalMinimumSize().width())
+            self.resize(width, max(self.height(), layout.totalHeightForWidth(width)))
 
     def add_note(self, text: str) -> QLabel:
         """Add a dim sentence over the whole width."""
@@ -69,3 +76,8 @@ class FormDialog(QDialog):
         note.setProperty("role", "dim")
         self.form.addRow(note)
         return note
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._make_room()

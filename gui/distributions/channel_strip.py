@@ -46,8 +46,8 @@ class ChannelStrip(pg.PlotWidget):  # type: ignore[misc]
         self.getPlotItem().layout.setContentsMargins(*LABEL_ROOM)
         self.getViewBox().setMouseEnabled(False, False)
         self.getPlotItem().setLabel("bottom", self.tr("output channel"))
-        theme.changed.connect(self._redraw)
-        self._redraw()
+        theme.changed.connect(self._on_theme_changed)
+        self._on_theme_changed()
 
     def show_channels(self, found: WeightHistogram | None, channel: int | None) -> None:
         """Draw all channels and mark one; None leaves the strip empty."""
@@ -63,14 +63,19 @@ class ChannelStrip(pg.PlotWidget):  # type: ignore[misc]
         reach = np.maximum(np.abs(self._found.channel_min), np.abs(self._found.channel_max))
         return tuple(np.flatnonzero(reach > OUTLIER_RATIO * np.median(reach)).tolist())
 
+    def _on_theme_changed(self) -> None:
+        """Axes are drawn anew whenever they get a colour, so they get one only here."""
+        self.setBackground(self._theme.color("window"))
+        for name in ("bottom", "left"):
+            axis = self.getPlotItem().getAxis(name)
+            axis.enableAutoSIPrefix(False)
+            axis.setPen(self._theme.color("line"))
+            axis.setTextPen(self._theme.color("text_dim"))
+        self._redraw()
+
     def _redraw(self) -> None:
         item = self.getPlotItem()
         item.clear()
-        self.setBackground(self._theme.color("window"))
-        for name in ("bottom", "left"):
-            item.getAxis(name).enableAutoSIPrefix(False)
-            item.getAxis(name).setPen(self._theme.color("line"))
-            item.getAxis(name).setTextPen(self._theme.color("text_dim"))
         found = self._found
         if found is None:
             return

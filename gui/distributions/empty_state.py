@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from gui.actions import Actions
+from gui.actions import Actions, plain_text
 from gui.naming import named
 
 TEXT_WIDTH = 460
@@ -31,7 +31,7 @@ class EmptyState(QWidget):
         layout.addStretch(3)
 
     def _build_button(self, action: QAction, name: str) -> QPushButton:
-        button = named(QPushButton(action.text().replace("&", "")), name)
+        button = named(QPushButton(plain_text(action)), name)
         button.setProperty("primary", True)
         button.setToolTip(action.toolTip())
         button.setEnabled(action.isEnabled())
@@ -42,6 +42,6 @@ class EmptyState(QWidget):
     def show_text(self, text: str, *, offers_data: bool, offers_collecting: bool) -> None:
         """Say it, with one of the buttons or none."""
         self._text.setText(text)
-        self._text.setMinimumHeight(self._text.heightForWidth(TEXT_WIDTH))
+        self._text.setMinimumHeight(max(self._text.heightForWidth(TEXT_WIDTH), 0))
         self._data.setVisible(offers_data)
         self._collect.setVisible(offers_collecting)

@@ -32,6 +32,7 @@ from gui.distributions.texts import describe_figures, describe_input_range, desc
 from gui.distributions.view_bar import Subject, ViewBar
 from gui.histogram_feed import AnyHistogram, HistogramFeed, HistogramRequest
 from gui.naming import named
+from gui.saving import PlotSaver
 from gui.session import Session
 from gui.theme import Theme
 
@@ -63,12 +64,14 @@ class DistributionsPage(QWidget):
         self.plot = ClipPlot(theme, self)
         self.plot.setObjectName("distribution_plot")
         self.strip = ChannelStrip(theme, self)
+        for plot in (self.plot, self.strip):
+            PlotSaver(plot)
         self._strip_title = QLabel(self.tr("Range of every output channel"))
         self._strip_title.setProperty("role", "section")
         self._empty = EmptyState(actions, self)
         self._build_layout()
         self._connect(theme)
-        self._refresh()
+        self._start_anew()
 
     def _build_layout(self) -> None:
         plots = QWidget(self)

@@ -16,7 +16,6 @@ from gui.graph.feed import GraphFeed
 from gui.graph.legend import GraphLegend
 from gui.graph.painting import Look
 from gui.graph.texts import build_look, build_tool_tip
-from gui.job_runner import JobRunner
 from gui.naming import named
 from gui.session import Session
 from gui.theme import Theme
@@ -34,11 +33,11 @@ class GraphPage(QWidget):
 
     skipped_locked = Signal(int)
 
-    def __init__(self, session: Session, runner: JobRunner, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, feed: GraphFeed, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("graph_page")
         self._session = session
-        self.feed = GraphFeed(session, runner, self)
+        self.feed = feed
         self.canvas = GraphCanvas(theme, self)
         self.legend = GraphLegend(session, theme, self)
         self._found: list[int] = []

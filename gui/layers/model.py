@@ -11,14 +11,28 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from typing_extensions import override
 
 from engine.latency.prediction import layer_us
-from engine.numerics.schemes import ActivationMode
+from engine.numerics.schemes import ActivationMode, Rounding
 from engine.plan import LayerPlan
 from engine.sensitivity.matrix import LOSSLESS, Cell, damage
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
+from gui.layer_edits import LayerEdit, plan_edit
 from gui.layers.cells import CellView, RowView, build_card, describe_cell
-from gui.metrics import format_cell, metric_title
-from gui.plan_edits import describe_scheme
+from gui.layers.choices import rounding_text
+from gui.layers.columns import (
+    BITS_OF_COLUMN,
+    HEAT_COLUMNS,
+    OPTIONS,
+    RIGHT_ALIGNED,
+    TEXT_COLUMNS,
+    Column,
+    choice_text,
+    choice_tool_tip,
+    column_title,
+    header,
+    header_tool_tip,
+)
+from gui.metrics import format_cell
 from gui.session import Session
 from gui.units import INFINITY, format_bytes, format_count, format_us
 
@@ -27,29 +41,7 @@ Role = Qt.ItemDataRole
 NO_PARENT = QModelIndex()
 
 
-class Column(IntEnum):
-    """The columns of the table."""
-
-    NAME = 0
-    OPERATOR = 1
-    WEIGHTS = 2
-    LOCK = 3
-    BITS_32 = 4
-    BITS_16 = 5
-    BITS_8 = 6
-    BITS_4 = 7
-    BITS_2 = 8
-    ACTIVATIONS = 9
-    KERNEL = 10
-    TIME = 11
-    SIZE = 12
-
-
-BITS_OF_COLUMN = {Column.BITS_32: 32, Column.BITS_16: 16, Column.BITS_8: 8, Column.BITS_4: 4, Column.BITS_2: 2}
-HEAT_COLUMNS = (*BITS_OF_COLUMN, Column.ACTIVATIONS)
-TEXT_COLUMNS = (Column.NAME, Column.OPERATOR, Column.WEIGHTS, Column.KERNEL, Column.TIME, Column.SIZE)
 MOST_TELLING_BITS = (4, 8, 2, 16)
-RIGHT_ALIGNED = {Column.WEIGHTS, Column.TIME, Column.SIZE}
 
 
 class LayerRole(IntEnum):
@@ -116,6 +108,19 @@ class LayersModel(QAbstractTableModel):
         """Microseconds of a row's layer with its current choice; 0 while that was not measured."""
         latencies, layer = self._session.latencies, self._layers[row]
         return layer_us(latencies, layer, self._plan_of(layer))[0] if latencies is not None else 0.0
+
+    def options_at(self, row: int, column: Column) -> list[tuple[str, LayerEdit, bool]]:
+        """What a cell's list offers: text, edit, and whether it is so already; only what the layer can take."""
+        plan, layer = self._session.plan, self._layers[row]
+        assert plan is not None
+        free, now = plan.with_lock([layer.name], locked=False), choice_text(self._plan_of(layer), column)
+        found = []
+        for text, edit in OPTIONS[column]():
+            effect = plan_edit(free, [layer], edit)
+            if not effect.refused:
+                is_now = choice_text(effect.changes.get(layer.name, free.layer(layer.name)), column) == now
+                found.append((text, edit, is_now))
+        return found
 
     def row_of(self, name: str) -> int:
         """The row of a layer; -1 if there is none."""
@@ -201,14 +206,16 @@ class LayersModel(QAbstractTableModel):
 
     def _text(self, layer: LayerSummary, column: Column) -> str:
         choice = self._plan_of(layer)
-        if column == Column.KERNEL:
-            return describe_scheme(choice)
+        if column in OPTIONS:
+            return choice_text(choice, column)
         if column == Column.SIZE:
             return format_bytes(stored_weight_bytes(layer, choice))
         if column == Column.TIME:
             return self._time(layer, choice)
         if column == Column.WEIGHTS:
             return format_count(layer.parameters)
+        if column == Column.LOCK:
+            return self.tr("locked") if choice.is_locked else ""
         return layer.title if column == Column.NAME else layer.detail
 
     def _time(self, layer: LayerSummary, choice: LayerPlan) -> str:
@@ -230,7 +237,10 @@ class LayersModel(QAbstractTableModel):
             locked = self.tr("Locked: keeps its bits when others change (L)")
             return locked if choice.is_locked else self.tr("Free: click to lock (L)")
         if column == Column.NAME:
-            return self.tr("{title}\nnode {name}").format(title=layer.title, name=layer.name)
+            text = self.tr("{title}\nnode {name}").format(title=layer.title, name=layer.name)
+            if choice.weights.is_integer and choice.rounding != Rounding.NEAREST:
+                text = self.tr("{text}\nrounded by {method}").format(text=text, method=rounding_text(choice))
+            return text
         if column == Column.WEIGHTS:
             shape = " × ".join(map(str, layer.weight_shape))
             return self.tr("{count:,} weights, shape {shape}").format(count=layer.parameters, shape=shape)
@@ -242,7 +252,7 @@ class LayersModel(QAbstractTableModel):
             return self.tr("{time} per call with this plan, measured on this computer; ~ is an estimate").format(
                 time=self._time(layer, choice)
             )
-        return self._text(layer, column)
+        return choice_tool_tip(column) if column in OPTIONS else self._text(layer, column)
 
     def _cell_title(self, layer: LayerSummary, column: Column) -> str:
         if column == Column.ACTIVATIONS:
@@ -266,33 +276,16 @@ class LayersModel(QAbstractTableModel):
     def _accessible_text(self, layer: LayerSummary, column: Column) -> str:
         """The tool tip of a heatmap cell without its markup."""
         if column not in HEAT_COLUMNS:
-            return self._tool_tip(layer, column)
+            return self._text(layer, column) if column in OPTIONS else self._tool_tip(layer, column)
         cell, title = self._cell(layer, column), self._cell_title(layer, column)
         if self._is_lossless(column) or cell is None:
             return f"{title}: {self._describe_gap(column)}"
         return describe_cell(title, cell, self._session.metric)
 
-    def _header(self, column: Column) -> str:
-        return {
-            Column.NAME: self.tr("Layer"),
-            Column.OPERATOR: self.tr("Operator"),
-            Column.WEIGHTS: self.tr("Weights"),
-            Column.LOCK: "",
-            Column.BITS_2: self.tr("2 bits"),
-            Column.ACTIVATIONS: self.tr("Act."),
-            Column.KERNEL: self.tr("Kernel"),
-            Column.TIME: self.tr("Time"),
-            Column.SIZE: self.tr("Stored"),
-        }.get(column) or str(BITS_OF_COLUMN.get(column, ""))
-
-    def _header_tool_tip(self, column: Column) -> str:
-        metric = metric_title(self._session.metric)
-        if column in BITS_OF_COLUMN:
-            text = self.tr("Quantizing this layer alone: {metric}. Click a cell to give the layer these bits")
-            return text.format(metric=metric)
-        if column == Column.ACTIVATIONS:
-            return self.tr("8-bit activations at this layer's input alone: {metric}").format(metric=metric)
-        return self._header(column)
+    @override
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        flags = super().flags(index)
+        return flags | Qt.ItemFlag.ItemIsEditable if index.isValid() and index.column() in OPTIONS else flags
 
     @override
     def rowCount(self, parent: Index = NO_PARENT) -> int:
@@ -307,9 +300,11 @@ class LayersModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
             return None
         if role == Role.DisplayRole:
-            return self._header(Column(section))
+            return header(Column(section))
+        if role == Role.AccessibleTextRole:
+            return column_title(Column(section))
         if role == Role.ToolTipRole:
-            return self._header_tool_tip(Column(section))
+            return header_tool_tip(Column(section), self._session.metric)
         if role == Role.TextAlignmentRole:
             return _alignment(Column(section))
         return None

@@ -7,8 +7,10 @@ from enum import StrEnum
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 from typing_extensions import override
 
+from gui.layer_edits import LayerEdit
 from gui.layers.cells import CellView, RowView
-from gui.layers.model import Column, LayerRole, LayersModel
+from gui.layers.columns import Column
+from gui.layers.model import LayerRole, LayersModel
 
 
 class Order(StrEnum):
@@ -57,6 +59,10 @@ class LayerOrder(QSortFilterProxyModel):
     def heat_cells_at(self, row: int) -> dict[int, CellView]:
         """The cells of the weights' bits of a shown row."""
         return self._source.heat_cells(self._source_row(row))
+
+    def options_at(self, row: int, column: Column) -> list[tuple[str, LayerEdit, bool]]:
+        """What the list of a shown cell offers, as `LayersModel.options_at` says."""
+        return self._source.options_at(self._source_row(row), column)
 
     def _source_row(self, row: int) -> int:
         """As `mapToSource`, quick enough to be asked for every cell that is painted."""

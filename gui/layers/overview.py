@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 from typing_extensions import override
 
 from gui.layers.cells import CellView
-from gui.layers.model import BITS_OF_COLUMN
+from gui.layers.columns import BITS_OF_COLUMN
 from gui.layers.order import LayerOrder
 from gui.theme import Theme
 

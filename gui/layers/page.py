@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from gui.layer_edits import LayerEdit
+from gui.layers.choices import describe_edit, describe_effect
+from gui.layers.columns import HEAT_COLUMNS, Column
+from gui.layers.columns_menu import ColumnsMenu
 from gui.layers.legend import Legend
 from gui.layers.metric_box import MetricBox
 from gui.layers.model import LayersModel
@@ -14,10 +18,19 @@ from gui.layers.order import LayerOrder, Order
 from gui.layers.overview import Overview
 from gui.layers.view import LayersView
 from gui.naming import named
+from gui.saving import TableSaver
 from gui.session import Session
+from gui.settings import HIDDEN_AT_FIRST
 from gui.theme import Theme
 
 FILTER_WIDTHS = (116, 220)
+ORDERS = {
+    Column.NAME: Order.GRAPH,
+    Column.WEIGHTS: Order.SIZE,
+    Column.TIME: Order.TIME,
+    **dict.fromkeys(HEAT_COLUMNS, Order.SENSITIVITY),
+}
+"""What a click on a header sorts by."""
 
 
 class LayersPage(QWidget):
@@ -25,9 +38,11 @@ class LayersPage(QWidget):
 
     Signals:
         skipped_locked(count): that many layers kept their bits because they are locked.
+        edited(str): whom an edit of several layers reached, in a sentence.
     """
 
     skipped_locked = Signal(int)
+    edited = Signal(str)
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,6 +51,7 @@ class LayersPage(QWidget):
         self.model = LayersModel(session, self)
         self.order = LayerOrder(self.model, self)
         self.view = LayersView(self.order, theme, self)
+        self.columns_menu = ColumnsMenu(session, self)
         self.overview = Overview(self.order, theme, self)
         self.filter = named(QLineEdit(placeholderText=self.tr("Filter layers… (Ctrl+F)")), "filter")
         self._nothing = named(QLabel(self.tr("No layer matches the filter.")), "no_match")
@@ -44,12 +60,17 @@ class LayersPage(QWidget):
         self._nothing.hide()
         self._sort = self._build_sort_box()
         self._build_layout(theme)
+        self._saver = TableSaver(self.view, always=[Column.BITS])
         self._connect()
 
     def focus_filter(self) -> None:
         """Put the cursor into the filter."""
         self.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.filter.selectAll()
+
+    def selected_names(self) -> list[str]:
+        """The selected layers from top to bottom."""
+        return self.view.selected_names()
 
     def assign(self, bits: int) -> None:
         """Give the selected layers these bits."""
@@ -59,6 +80,21 @@ class LayersPage(QWidget):
         """Lock or free the selected layers."""
         self._session.toggle_lock(self.view.selected_names())
 
+    def copy_rows(self) -> None:
+        """Put the selected rows on the clipboard, header first, as spreadsheets take them."""
+        self._saver.copy(sorted(index.row() for index in self.view.selectionModel().selectedRows()))
+
+    def hide_columns(self, names: Iterable[str]) -> None:
+        """Hide exactly these columns, such as "rounding"."""
+        self.columns_menu.hide_columns(names)
+        self.view.hide_columns(self.columns_menu.hidden_columns())
+
+    def edit_layers(self, names: Sequence[str], edit: LayerEdit) -> None:
+        """Give these layers other choices, in one undoable step."""
+        effect = self._session.edit_layers(names, edit, describe_edit(edit))
+        if len(names) > 1 or effect.locked:
+            self.edited.emit(describe_effect(effect))
+
     def _build_layout(self, theme: Theme) -> None:
         self.filter.setClearButtonEnabled(True)
         self.filter.setAccessibleName(self.tr("Filter layers"))
@@ -66,7 +102,7 @@ class LayersPage(QWidget):
         self.filter.setMinimumWidth(FILTER_WIDTHS[0])
         self.filter.setMaximumWidth(FILTER_WIDTHS[1])
         bar = QHBoxLayout()
-        bar.addWidget(self.filter, 1)
+        bar.addWidget(self.filter, 100)
         bar.addWidget(MetricBox(self._session, self))
         bar.addWidget(self._sort)
         bar.addStretch(1)
@@ -95,10 +131,18 @@ class LayersPage(QWidget):
         self.filter.textChanged.connect(self._on_filter_changed)
         self.view.bits_requested.connect(self._assign)
         self.view.lock_requested.connect(self._session.toggle_lock)
+        self.view.edit_requested.connect(self.edit_layers)
+        self.columns_menu.hidden_changed.connect(self.hide_columns)
+        header = self.view.horizontalHeader()
+        header.sectionClicked.connect(self._sort_by_column)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(lambda at: self.columns_menu.popup(header.mapToGlobal(at)))
+        self.hide_columns(HIDDEN_AT_FIRST)
         self.view.layer_selected.connect(self._session.select)
         self._session.selection_changed.connect(self.view.show_layer)
         self._session.latencies_changed.connect(self._on_latencies_changed)
         self._on_latencies_changed()
+        self.view.show_layer(self._session.selected)
         self.overview.row_requested.connect(self._on_row_requested)
         self._frame_timer = QTimer(self, singleShot=True, interval=0)
         self._frame_timer.timeout.connect(self._frame_rows)
@@ -106,6 +150,12 @@ class LayersPage(QWidget):
         self.view.verticalScrollBar().rangeChanged.connect(self._frame_timer.start)
         for changed in (self.order.modelReset, self.order.rowsInserted, self.order.rowsRemoved):
             changed.connect(self._frame_timer.start)
+
+    def _sort_by_column(self, column: int) -> None:
+        """A click on a header; columns without an order of their own do nothing."""
+        at = self._sort.findData(ORDERS[Column(column)]) if column in ORDERS else -1
+        if at >= 0:
+            self._sort.setCurrentIndex(at)
 
     def _sort_rows(self) -> None:
         self.order.set_order(Order(self._sort.currentData()))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QFontDatabase, QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 from typing_extensions import override
 
+from gui.layer_edits import LayerEdit
+from gui.layers.columns import BITS_OF_COLUMN, HEAT_COLUMNS, OPTIONS, Column
 from gui.layers.delegates import PADDING, RIGHT, HeatCellDelegate, LockDelegate, TextDelegate, WeightBarDelegate
-from gui.layers.model import BITS_OF_COLUMN, HEAT_COLUMNS, Column
+from gui.layers.editors import ChoiceDelegate
 from gui.layers.order import LayerOrder
 from gui.theme import Theme
 
@@ -17,11 +21,17 @@ NAME_PIXELS = 12
 WIDTHS = {
     Column.WEIGHTS: 122,
     Column.LOCK: 26,
-    Column.KERNEL: 98,
+    Column.BITS: 44,
+    Column.KERNEL: 76,
+    Column.SCALES: 82,
+    Column.ROUNDING: 82,
     Column.TIME: 74,
     Column.SIZE: 74,
 }
 HEAT_CELL_WIDTH = 55
+BUTTON_COLUMNS = (*BITS_OF_COLUMN, Column.LOCK, *OPTIONS)
+"""A click in these keeps a selection of several rows."""
+ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 NARROW_WEIGHTS = 74
 """Without the bars; so wide where the names would have no room otherwise."""
 NAME_WIDTHS = (90, 170)
@@ -33,11 +43,13 @@ class LayersView(QTableView):
 
     Signals:
         bits_requested(names, bits), lock_requested(names): a cell was clicked or activated.
+        edit_requested(names, LayerEdit): something was chosen from the list of a cell.
         layer_selected(name): the current row is another one.
     """
 
     bits_requested = Signal(object, int)
     lock_requested = Signal(object)
+    edit_requested = Signal(object, object)
     layer_selected = Signal(str)
 
     def __init__(self, order: LayerOrder, theme: Theme, parent: QWidget | None = None) -> None:
@@ -45,6 +57,8 @@ class LayersView(QTableView):
         self._order = order
         self._theme = theme
         self._pressed = QPersistentModelIndex()
+        self._hidden: frozenset[Column] = frozenset()
+        self._has_times = True
         self._mono = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
         self._mono.setPixelSize(NAME_PIXELS)
         self.setObjectName("layers")
@@ -52,7 +66,7 @@ class LayersView(QTableView):
         self.setModel(order)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setShowGrid(False)
@@ -85,13 +99,24 @@ class LayersView(QTableView):
         last = self.rowAt(self.viewport().height() - 1)
         return first, self._order.rowCount() - 1 if last < 0 else last
 
+    def hide_columns(self, columns: Iterable[Column]) -> None:
+        """Hide exactly these."""
+        self._hidden = frozenset(columns)
+        self._show_columns()
+
     def show_times(self, *, is_shown: bool) -> None:
-        """Show or hide the column of layer times."""
-        self.setColumnHidden(Column.TIME, not is_shown)
+        """Whether there are layer times to show."""
+        self._has_times = is_shown
+        self._show_columns()
+
+    def _show_columns(self) -> None:
+        for column in Column:
+            is_missing = column == Column.TIME and not self._has_times
+            self.setColumnHidden(column, column in self._hidden or is_missing)
         self._share_out()
 
     def _share_out(self) -> None:
-        """Give the names room first, then the operators, then the bars of the weights."""
+        """Give the names room first, then the operators, then the bars of the weights; scroll where all is too much."""
         least, most = OPERATOR_WIDTHS
         flexible = (Column.NAME, Column.OPERATOR, Column.WEIGHTS)
         fixed = sum(self.columnWidth(column) for column in Column if column not in flexible)
@@ -100,7 +125,14 @@ class LayersView(QTableView):
         has_bars = room >= WIDTHS[Column.WEIGHTS] + names + least
         weights = WIDTHS[Column.WEIGHTS] if has_bars else NARROW_WEIGHTS
         self.setColumnWidth(Column.WEIGHTS, weights)
-        self.setColumnWidth(Column.OPERATOR, min(max(room - weights - names, least), most))
+        operators = min(max(room - weights - names, least), most)
+        self.setColumnWidth(Column.OPERATOR, operators)
+        others = sum(self.columnWidth(column) for column in (Column.WEIGHTS, Column.OPERATOR))
+        is_tight = room - others < NAME_WIDTHS[0]
+        mode = QHeaderView.ResizeMode.Interactive if is_tight else QHeaderView.ResizeMode.Stretch
+        self.horizontalHeader().setSectionResizeMode(Column.NAME, mode)
+        if is_tight:
+            self.setColumnWidth(Column.NAME, names)
 
     def _name_width(self) -> int:
         """What the longest name needs, within reason; the font has one width."""
@@ -132,7 +164,10 @@ class LayersView(QTableView):
         self.setItemDelegateForColumn(Column.OPERATOR, TextDelegate(order, theme, self, color="text_dim"))
         self.setItemDelegateForColumn(Column.WEIGHTS, WeightBarDelegate(order, theme, self, alignment=RIGHT))
         self.setItemDelegateForColumn(Column.LOCK, LockDelegate(order, theme, self))
-        self.setItemDelegateForColumn(Column.KERNEL, TextDelegate(order, theme, self, color="text_dim"))
+        choices = ChoiceDelegate(order, theme, self, color="text_dim")
+        choices.chosen.connect(self._on_chosen)
+        for column in OPTIONS:
+            self.setItemDelegateForColumn(column, choices)
         self.setItemDelegateForColumn(Column.TIME, TextDelegate(order, theme, self, alignment=RIGHT))
         self.setItemDelegateForColumn(Column.SIZE, TextDelegate(order, theme, self, alignment=RIGHT))
 
@@ -151,6 +186,9 @@ class LayersView(QTableView):
         elif index.column() == Column.LOCK:
             self.lock_requested.emit(names)
 
+    def _on_chosen(self, edit: LayerEdit) -> None:
+        self.edit_requested.emit(self.selected_names() or [self._order.name_at(self.currentIndex().row())], edit)
+
     @override
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -160,7 +198,7 @@ class LayersView(QTableView):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = self.indexAt(event.position().toPoint())
         is_plain = event.button() == Qt.MouseButton.LeftButton and not event.modifiers()
-        is_button = index.isValid() and (index.column() in BITS_OF_COLUMN or index.column() == Column.LOCK)
+        is_button = index.isValid() and index.column() in BUTTON_COLUMNS
         self._pressed = QPersistentModelIndex(index) if is_plain and is_button else QPersistentModelIndex()
         if self._pressed.isValid() and self._is_in_selection(index):
             # A click inside a selection of several rows acts on all of them and keeps the selection.
@@ -179,8 +217,20 @@ class LayersView(QTableView):
             self._act_on(index, names)
 
     @override
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Open the list of a cell that has one; the selection stays, and all of it is edited."""
+        index = self.indexAt(event.position().toPoint())
+        if event.button() == Qt.MouseButton.LeftButton and index.isValid() and index.column() in OPTIONS:
+            self.edit(index)
+        else:
+            super().mouseDoubleClickEvent(event)
+
+    @override
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) and self.currentIndex().isValid():
+        if event.key() in ENTER and self.currentIndex().isValid():
+            if self.currentIndex().column() in OPTIONS:
+                self.edit(self.currentIndex())
+                return
             self._act_on(self.currentIndex(), self.selected_names() or [self._order.name_at(self.currentIndex().row())])
             return
         super().keyPressEvent(event)

@@ -93,7 +93,7 @@ class ProjectDesk(QObject):
         self._opening: _Opening | None = None
         self._is_taking = False
         self._loading: LoadThread | None = None
-        self._after_save: dict[int, tuple[tuple[object, ...], Callable[[], None] | None]] = {}
+        self._after_save: dict[int, tuple[tuple[object, ...], Callable[[], object] | None]] = {}
         self._has_autosave_failed = False
         self._writer = ProjectWriter(self)
         self._writer.written.connect(self._on_written)
@@ -127,14 +127,14 @@ class ProjectDesk(QObject):
 
     # --- saving --------------------------------------------------------------------------------
 
-    def save(self, afterwards: Callable[[], None] | None = None) -> None:
+    def save(self, afterwards: Callable[[], object] | None = None) -> None:
         """Save under its name, or ask for one."""
         if self.path is None:
             self.save_as(afterwards)
         else:
             self._save_to(self.path, afterwards)
 
-    def save_as(self, afterwards: Callable[[], None] | None = None) -> None:
+    def save_as(self, afterwards: Callable[[], object] | None = None) -> None:
         """Ask for a name, then save."""
         model = self._session.model
         if model is None:
@@ -149,7 +149,7 @@ class ProjectDesk(QObject):
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
-    def _save_to(self, path: Path, afterwards: Callable[[], None] | None) -> None:
+    def _save_to(self, path: Path, afterwards: Callable[[], object] | None) -> None:
         job = SaveJob(self._snapshot(), path)
         self._after_save[id(job)] = (state_of(self._session), afterwards)
         self._writer.write(job)
@@ -162,11 +162,13 @@ class ProjectDesk(QObject):
         if job.recovery is not None:
             self._has_autosave_failed = False
             return
-        self._saved, afterwards = self._after_save.pop(id(job))
-        self.path = job.path
         self._settings.add_recent_file(str(job.path))
         self._settings.open_folder = str(job.path.parent)
         self._notifier.note(self.tr("Saved: {path}").format(path=job.path))
+        if id(job) not in self._after_save:  # another project is on the desk by now
+            return
+        self._saved, afterwards = self._after_save.pop(id(job))
+        self.path = job.path
         if not self.is_modified:
             self._recovery.autosave.unlink(missing_ok=True)
         self.changed.emit()
@@ -175,7 +177,7 @@ class ProjectDesk(QObject):
 
     def _on_failed(self, job: SaveJob, problem: str) -> None:
         if job.recovery is None:
-            self._after_save.pop(id(job))
+            self._after_save.pop(id(job), None)
             self._notifier.error(problem)
         elif not self._has_autosave_failed:
             self._has_autosave_failed = True
@@ -185,6 +187,7 @@ class ProjectDesk(QObject):
 
     def _on_model_changed(self) -> None:
         if not self._is_taking:
+            self._loading = None
             self._drop_opening()
             self._begin(None, RecoveryFolder(), self._session.plan)
             self._saved = state_of(self._session)
@@ -222,6 +225,7 @@ class ProjectDesk(QObject):
     def _put_away(self) -> None:
         self._timer.stop()
         self._writer.finish()
+        self._after_save.clear()
         if self.path is None and self._is_worth_keeping:
             self._recovery.release()
         else:
@@ -229,7 +233,7 @@ class ProjectDesk(QObject):
 
     # --- leaving -------------------------------------------------------------------------------
 
-    def leave(self, go_on: Callable[[], None]) -> None:
+    def leave(self, go_on: Callable[[], object]) -> None:
         """Do something that takes the project off the desk, after asking if that would lose changes."""
         if self.path is None:
             if self.is_modified:
@@ -244,9 +248,9 @@ class ProjectDesk(QObject):
 
     def close(self) -> None:
         """Put everything away; blocks until it is written."""
-        if self._loading is not None:
-            self._loading.finished.disconnect()
-            self._loading.wait()
+        for thread in self.findChildren(LoadThread):
+            thread.finished.disconnect()
+            thread.wait()
         self._drop_opening()
         if self.path is None and self.is_modified:
             self._writer.write(self._build_autosave())
@@ -288,9 +292,11 @@ class ProjectDesk(QObject):
         self._loading = thread
 
         def finished() -> None:
-            self._loading = None
+            is_wanted = thread is self._loading  # else something else was opened since
             thread.deleteLater()
-            if thread.project is not None:
+            if is_wanted:
+                self._loading = None
+            if is_wanted and thread.project is not None:
                 self._opening = _Opening(thread.project, path, recovery, is_restored)
                 self._open_model(self._opening)
                 return
@@ -298,7 +304,8 @@ class ProjectDesk(QObject):
                 recovery.release()
             else:
                 recovery.remove()
-            self._notifier.error(thread.problem)
+            if is_wanted:
+                self._notifier.error(thread.problem)
             self.settled.emit()
 
         thread.finished.connect(finished)
@@ -312,10 +319,21 @@ class ProjectDesk(QObject):
         elif opening is not None:
             opening.recovery.remove()
 
+    def _give_up(self, opening: _Opening) -> None:
+        if opening is self._opening:
+            self._drop_opening()
+            self.settled.emit()
+
     def _open_model(self, opening: _Opening, path: str = "") -> None:
         wanted = path or opening.project.model.path
         if Path(wanted).is_file():
-            self._workflow.open_model(wanted, take=lambda model: self._take(opening, model))
+            has_begun = self._workflow.open_model(
+                wanted, take=lambda model: self._take(opening, model), give_up=lambda: self._give_up(opening)
+            )
+            if not has_begun:
+                text = self.tr("{name} was not opened, because a job is running. Open it again when that has finished.")
+                self._notifier.error(text.format(name=(opening.path or Path(wanted)).name))
+                self._give_up(opening)
             return
         text = self.tr("The model of this project is not where it was: {path}. Say where it is now.")
         self._ask_for_model(opening, text.format(path=wanted))
@@ -329,7 +347,7 @@ class ProjectDesk(QObject):
             dialog.finished.connect(dialog.deleteLater)
             dialog.open()
 
-        self._notifier.choose(text, {self.tr("Locate the model…"): locate})
+        self._notifier.choose(text, {self.tr("Locate the model…"): locate}, cancelled=lambda: self._give_up(opening))
 
     def _take(self, opening: _Opening, model: ModelSummary) -> None:
         """Put the project on the desk, if this is its model."""

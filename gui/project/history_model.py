@@ -57,6 +57,7 @@ class HistoryModel(QAbstractTableModel):
         self._runs: tuple[Run, ...] = ()
         self._numbers: dict[str, int] = {}
         self._missing: frozenset[str] = frozenset()
+        self._bits: dict[str, str] = {}
         self._titles = self._build_titles()
         self._texts: dict[Column, Callable[[Run], str]] = {
             Column.PIN: lambda run: PINNED if run.is_pinned else "",
@@ -131,11 +132,17 @@ class HistoryModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._runs) - 1, len(Column) - 1))
 
     def _describe_bits(self, run: Run) -> str:
+        """Counted once per run, as that goes through all layers, and a run's plan never changes."""
         model = self._session.model
-        counts = count_bits(bits_of(model, run.plan)) if model else []
-        if len(counts) == 1:
-            return self.tr("{bits} bits").format(bits=counts[0][0])
-        return self.tr("{counts} bits").format(counts=", ".join(f"{count} × {bits}" for bits, count in counts))
+        if model is not None and run.id not in self._bits:
+            counts = count_bits(bits_of(model, run.plan))
+            if len(counts) == 1:
+                text = self.tr("{bits} bits").format(bits=counts[0][0])
+            else:
+                every = ", ".join(f"{count} × {bits}" for bits, count in counts)
+                text = self.tr("{counts} bits").format(counts=every)
+            self._bits[run.id] = text
+        return self._bits.get(run.id, "")
 
     def _describe_parent(self, run: Run) -> str:
         if not run.parent:

@@ -23,10 +23,11 @@ from typing_extensions import override
 from engine.errors import PlanError
 from engine.plan import ensure_plan_fits
 from engine.project.runs import Run, deletable_files
-from gui.actions import RUN_ACTIONS, Actions
+from gui.actions import RUN_ACTIONS, Actions, plain_text
 from gui.naming import named
 from gui.notify import Notifier
 from gui.project.history_model import MEASURED, Column, HistoryModel
+from gui.saving import TableSaver
 from gui.session import Session
 from gui.theme import Theme
 
@@ -96,6 +97,7 @@ class HistoryPage(QWidget):
         view = named(QTableView(self), "history_table")
         view.setAccessibleName(self.tr("Runs of this project"))
         view.setModel(self.model)
+        TableSaver(view)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         view.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed)
@@ -119,7 +121,7 @@ class HistoryPage(QWidget):
         for name in RUN_ACTIONS:
             action = actions[name]
             self.addAction(action)
-            button = named(QPushButton(action.text().replace("&", "")), f"history_{name}")
+            button = named(QPushButton(plain_text(action)), f"history_{name}")
             button.setToolTip(action.toolTip())
             button.setEnabled(action.isEnabled())
             action.enabledChanged.connect(button.setEnabled)
@@ -169,18 +171,16 @@ class HistoryPage(QWidget):
     def _toggle_compared(self) -> None:
         runs = self.selected_runs
         wanted = not all(run.is_compared for run in runs)
-        for run in runs:
-            if wanted and self.model.is_missing(run):
-                text = self.tr("{path} is not there any more, or it was changed. It cannot be compared.")
-                self._notifier.error(text.format(path=run.converted.output))
-            else:
-                self._session.change_run(dataclasses.replace(run, is_compared=wanted))
+        missing = [run for run in runs if wanted and self.model.is_missing(run)]
+        self._session.change_run(*(dataclasses.replace(run, is_compared=wanted) for run in runs if run not in missing))
+        if missing:
+            text = self.tr("{path} is not there any more, or it was changed. It cannot be compared.")
+            self._notifier.error("\n".join(text.format(path=run.converted.output) for run in missing))
 
     def _toggle_pinned(self) -> None:
         runs = self.selected_runs
         wanted = not all(run.is_pinned for run in runs)
-        for run in runs:
-            self._session.change_run(dataclasses.replace(run, is_pinned=wanted))
+        self._session.change_run(*(dataclasses.replace(run, is_pinned=wanted) for run in runs))
 
     def _edit_note(self) -> None:
         row = self.model.row_of(self.selected_runs[0].id)

@@ -82,7 +82,11 @@ class RestoreBar(QFrame):
         self.hide()
 
     def _restore(self) -> None:
-        self.restore_requested.emit(self._leftovers[0])
+        """Ask for what is offered, unless it was claimed since: by another window, or a first click."""
+        leftover = self._leftovers[0]
+        self.look()
+        if leftover in self._leftovers:
+            self.restore_requested.emit(leftover)
 
     def _ask_to_discard(self) -> None:
         leftover = self._leftovers[0]

@@ -16,6 +16,7 @@ from gui.figures import Ledger
 from gui.front_feed import FrontFeed
 from gui.measured_plans import describe_pair
 from gui.naming import named
+from gui.saving import PlotSaver
 from gui.session import Session
 from gui.theme import Theme
 from gui.tradeoff.axes import build_axis
@@ -73,6 +74,7 @@ class TradeoffPage(QWidget):
         for action, button in (("action_analyse", self._analyse), ("action_measure_plan", self._measure)):
             _press_with(actions[action], button)
         self._build_layout()
+        PlotSaver(self.plot)
         self._connect()
         self._on_hovered(None)
 

@@ -61,7 +61,7 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self._set_up_plot()
-        theme.changed.connect(self._draw)
+        theme.changed.connect(self._on_theme_changed)
 
     def _set_up_plot(self) -> None:
         item = self.getPlotItem()
@@ -81,7 +81,13 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
 
     def show_points(self, axes: tuple[Axis, Axis], points: Sequence[PlanPoint]) -> None:
         """Draw these plans; the current one is drawn by `show_current`."""
-        self._axes, self._points = axes, tuple(points)
+        is_framed, self._axes, self._points = axes == self._axes, axes, tuple(points)
+        if not is_framed:
+            self._paint_frame()
+        self._draw()
+
+    def _on_theme_changed(self) -> None:
+        self._paint_frame()
         self._draw()
 
     def show_current(self, point: PlanPoint | None) -> None:
@@ -112,7 +118,6 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
     # --- drawing -------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        self._paint_frame()
         self._places = self._place(self._points)
         front = self._visible(Series.FRONT)
         self._curve.setData(*self._place(front).T, pen=pg.mkPen(self._theme.color("plot_weight"), width=1.5))
@@ -132,6 +137,7 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
         ]
 
     def _paint_frame(self) -> None:
+        """Colours and titles of the axes, which are drawn anew whenever they get any."""
         item = self.getPlotItem()
         self.setBackground(self._theme.color("window"))
         for side, axis in zip(("bottom", "left"), self._axes or (None, None), strict=True):

@@ -11,11 +11,11 @@ from enum import Enum, StrEnum
 from engine.jobs.requests import Evaluation, Front
 from engine.plan import Plan, choose_layer_plan
 from engine.prediction import predict_ram_bytes
+from engine.project.runs import Run
 from engine.sensitivity.matrix import Metric, SensitivityRow
 from engine.summary import ModelSummary
 from gui.figures import LiveFigures
 from gui.measured_plans import MeasuredPlan
-from gui.results import ResultEntry
 
 
 class Quantity(StrEnum):
@@ -103,7 +103,7 @@ def plan_point(series: Series, name: str, model: ModelSummary, plan: Plan, figur
     return PlanPoint(series, name, known, bits_of(model, plan))
 
 
-def result_point(model: ModelSummary, entry: ResultEntry, metric: Metric) -> PlanPoint:
+def result_point(model: ModelSummary, entry: Run, metric: Metric) -> PlanPoint:
     """A converted model by what was measured on it."""
     evaluation, benchmark = entry.evaluation, entry.benchmark
     known = _known(
@@ -145,7 +145,7 @@ def as_predicted(point: PlanPoint) -> PlanPoint:
     return dataclasses.replace(point, figures=_known({**point.figures, Quantity.QUALITY: point.predicted}))
 
 
-def _measured(entry: ResultEntry, metric: Metric) -> float | None:
+def _measured(entry: Run, metric: Metric) -> float | None:
     """What comparing found in a metric; None where comparing does not measure it."""
     found: Evaluation | None = entry.evaluation
     if metric == Metric.SQNR:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,12 @@ class Predictor:
 
     def predict_file(self, path: Path) -> dict[str, np.ndarray]:
         """Outputs by name for an image, .npy or .npz file."""
-        if path.suffix.lower() in (".npy", ".npz"):
-            found = np.load(path, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                found = {self.inputs[0]["name"]: found}
-            return self.predict_arrays({name: found[name] for name in found})
         with path.open("rb") as stream:
+            if path.suffix.lower() in (".npy", ".npz"):
+                found = np.load(stream, allow_pickle=False)
+                if isinstance(found, np.ndarray):
+                    found = {self.inputs[0]["name"]: found}
+                return self.predict_arrays({name: found[name] for name in found})
             return self.predict_image(open_image(stream))
 
     def predict_image(self, image: Any) -> dict[str, np.ndarray]:
@@ -242,6 +243,14 @@ def _plain(value: np.ndarray) -> Any:
     return value.tolist()
 
 
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """What `np.savez` does, for any name: it takes `file` for itself."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asanyarray(values), allow_pickle=False)
+
+
 def _read_json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text("utf-8")) if path.exists() else None
 
@@ -257,11 +266,11 @@ def main() -> int:
     predictor = Predictor(threads=arguments.threads)
     try:
         outputs = predictor.predict_file(arguments.sample)
-    except (InputError, OSError, ValueError) as error:
+    except (InputError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         print(f"{arguments.sample}: {error}", file=sys.stderr)
         return 1
     if arguments.output is not None:
-        np.savez(arguments.output, **outputs)
+        save_arrays(arguments.output, outputs)
     document = predictor.describe(outputs)
     if arguments.json:
         print(json.dumps(document))

@@ -20,11 +20,10 @@ from werkzeug.exceptions import HTTPException
 
 from predict import InputError, Predictor, open_image
 
-MAX_BYTES = 16 << 20
 
-
-def create_app(predictor: Predictor, max_bytes: int = MAX_BYTES) -> Flask:
-    """The WSGI application, for this file's own server or another one."""
+def create_app(predictor: Predictor, max_bytes: int | None = None) -> Flask:
+    """The WSGI application, for this file's own server or another one; `max_bytes` of the manifest by default."""
+    max_bytes = max_bytes or predictor.manifest["max_request_bytes"]
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_bytes
     app.json.sort_keys = False
@@ -66,7 +65,10 @@ def _predict(predictor: Predictor) -> Any:
         return predictor.predict_image(open_image(io.BytesIO(request.get_data())))
     if kind != "application/json":
         raise UnsupportedBody
-    document = request.get_json()
+    try:
+        document = request.get_json()
+    except RecursionError as error:
+        raise InputError("The body is nested too deeply.") from error
     if not isinstance(document, dict) or not isinstance(document.get("inputs"), dict):
         raise InputError('The body must be {"inputs": {"name": [[…]]}}.')
     return predictor.predict_arrays(document["inputs"])
@@ -93,7 +95,7 @@ def main() -> None:
         port=arguments.port,
         threads=arguments.threads,
         # One byte more than the application takes, so that its own 413 answers first.
-        max_request_body_size=MAX_BYTES + 1,
+        max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + 1,
     )
     print(f"Listening on http://{arguments.host}:{server.effective_port}", flush=True)
     server.run()

@@ -179,6 +179,9 @@ def test_that_affinity_is_taken_back() -> None:
     with keep_to(before[:1]):
         assert available_cores() == before[:1]
     assert available_cores() == before
+    for cores in ((-1,), (10**20,)):
+        with pytest.raises(DataError, match=f"no processor {cores[0]} "), keep_to(cores):
+            pass
 
 
 def why(model: Path, result: Path, **changes: object) -> Bottlenecks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import pickle
 from pathlib import Path
 
@@ -86,7 +87,10 @@ def test_that_a_newer_schema_is_refused(summary: ModelSummary) -> None:
     ("change", "expected"),
     [
         ({"bits": 3}, "cannot have 3 bits"),
-        ({"bits": "8"}, "cannot have 8 bits"),
+        ({"bits": "8"}, "'bits' is '8', and must be a whole number"),
+        ({"bits": 8.0}, "'bits' is 8.0"),
+        ({"locked": "false"}, "'locked' is 'false', and must be true or false"),
+        ({"clip": 10**400}, "too large"),
         ({"kernel": "gpu"}, "'gpu'"),
         ({"granularity": "per_row"}, "'per_row'"),
         ({"granularity": "group", "group_size": 1}, "group size of 1"),
@@ -234,3 +238,26 @@ def test_that_rounding_is_kept_in_the_file_and_decides_the_digest(summary: Model
     assert not plain.needs_rounding_data
     assert plan.digest != plain.digest
     assert plan_from_json(plan_to_json(plan), "p.json") == plan
+
+
+@pytest.mark.parametrize(
+    ("defaults", "expected"),
+    [
+        ({"equalize": "no"}, "'equalize' is 'no'"),
+        ({"distillation_steps": math.inf}, "'distillation_steps' is inf"),
+        ({"group_size": "32"}, "'group_size' is '32'"),
+    ],
+)
+def test_that_malformed_defaults_are_refused_with_the_value(
+    summary: ModelSummary, defaults: dict[str, object], expected: str
+) -> None:
+    document = plan_to_json(varied_plan(summary))
+    document["defaults"] |= defaults
+    with pytest.raises(PlanError, match=expected):
+        plan_from_json(document, "p.json")
+
+
+def test_that_a_file_nested_beyond_all_measure_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(PlanError, match=r"deep\.json is not a JSON file"):
+        load_plan(tmp_path / "deep.json")

@@ -115,3 +115,14 @@ def test_that_a_constant_weight_and_a_channel_that_is_not_there_are_handled(tmp_
     assert found.sqnr_db is None
     with pytest.raises(ModelError, match="8 output channels"):
         build_weight_histogram(model, WeightHistogramRequest(str(model.path), "second", LayerPlan(), 8))
+
+
+def test_that_weights_of_denormal_numbers_alone_are_binned(tmp_path: Path) -> None:
+    built = conv_chain()
+    for tensor in built.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.ndim == 4:
+            signs = np.sign(values).astype(np.float32) * np.float32(1e-42)
+            tensor.CopyFrom(numpy_helper.from_array(signs, tensor.name))
+    found = histogram(open_built(built, tmp_path), WeightScheme(32))
+    assert (found.counts[0] + found.counts[-1], sum(found.counts)) == (8 * 72, 8 * 72)

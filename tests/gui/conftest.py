@@ -23,11 +23,14 @@ JOB_MS = 30_000
 
 
 @pytest.fixture(autouse=True)
-def own_settings(tmp_path: Path) -> None:
-    """Every test starts as a first start."""
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test starts as a first start: no settings, nothing left over."""
+    for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "state"))
     for kind in (QSettings.Format.NativeFormat, QSettings.Format.IniFormat):
         QSettings.setPath(kind, QSettings.Scope.UserScope, str(tmp_path / "settings"))
     Settings().results_folder = tmp_path / "results"
+    Settings().language = "en"
     Settings().open_folder = str(tmp_path)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +16,13 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QDialog, QLabel, QLine
 from pytestqt.qtbot import QtBot
 
 from engine.data.preprocessing import load_preprocessing
+from engine.jobs.requests import CheckRequest, Request
+from engine.jobs.supervisor import JobFailed, WorkerProcess
 from engine.numerics.schemes import Kernel
 from gui.main_window import MainWindow
 from gui.preset_menu import PresetMenu
 from tests.engine.models import colour_classifier, save_model
+from tests.gui.conftest import build_row
 
 JOB_MS = 20_000
 
@@ -219,3 +224,88 @@ def test_that_a_malformed_preset_of_the_user_is_named(
     menu = loaded_window.findChild(PresetMenu, "menu_presets")
     assert menu is not None
     assert "mine.json is malformed: 'bits' is 5" in action_of(menu, "preset_problem").toolTip()
+
+
+def test_that_an_answer_to_a_closed_dialog_is_dropped(
+    window: MainWindow, dialog: QDialog, qtbot: QtBot, images: Path
+) -> None:
+    choose_images(dialog, qtbot, images)
+    press(dialog, "try_presets")
+    qtbot.waitUntil(lambda: window.runner._current is not None, timeout=JOB_MS)
+    with qtbot.waitSignal(dialog.destroyed, timeout=JOB_MS):
+        dialog.reject()
+    qtbot.waitUntil(lambda: window.runner._current is None, timeout=JOB_MS)
+
+
+def test_that_a_check_that_the_worker_did_not_survive_can_be_asked_again(
+    window: MainWindow, dialog: QDialog, qtbot: QtBot, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose_images(dialog, qtbot, images)
+    run = WorkerProcess.run
+
+    def fail(worker: WorkerProcess, request: Request, *arguments: Any) -> object:
+        if isinstance(request, CheckRequest):
+            raise JobFailed("a bug")
+        return run(worker, request, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkerProcess, "run", fail)
+        press(dialog, "check_samples")
+        qtbot.waitUntil(lambda: bool(window.findChildren(QDialog, "crash_dialog")), timeout=JOB_MS)
+    assert "Running" not in text_of(dialog, "check_result")
+    press(dialog, "check_samples")
+    qtbot.waitUntil(lambda: "right" in text_of(dialog, "check_result"), timeout=JOB_MS)
+
+
+def test_that_a_field_that_is_no_number_is_not_passed_over(
+    window: MainWindow, dialog: QDialog, qtbot: QtBot, images: Path
+) -> None:
+    choose_images(dialog, qtbot, images)
+    line_of(dialog, "preprocess_scale").setText("1/x")
+    press(dialog, "accept_button")
+    assert "'1/x' is no number" in text_of(dialog, "problem")
+    assert not window.runner.is_busy
+    line_of(dialog, "preprocess_scale").setText("1/255")
+    press(dialog, "accept_button")
+    qtbot.waitUntil(lambda: window.session.data is not None and not window.runner.is_busy, timeout=JOB_MS)
+
+
+def test_that_cancel_while_data_is_checked_leaves_the_data_alone(
+    window: MainWindow, dialog: QDialog, qtbot: QtBot, images: Path
+) -> None:
+    choose_images(dialog, qtbot, images)
+    press(dialog, "accept_button")
+    assert window.runner.is_busy
+    dialog.reject()
+    qtbot.waitUntil(lambda: not window.runner.is_busy, timeout=JOB_MS)
+    assert window.session.data is None
+
+
+def test_that_data_whose_content_changed_is_taken_anew(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path, sample_model: Path, sample_test_data: Path
+) -> None:
+    data = Path(shutil.copy(sample_test_data, tmp_path / "data.npz"))
+    window.open_model(str(sample_model), str(data))
+    qtbot.waitUntil(lambda: window.session.data is not None and not window.runner.is_busy, timeout=JOB_MS)
+    session = window.session
+    session.add_row(build_row(session.layers[0].name))
+    accept_data_again(window, qtbot)
+    assert session.rows  # nothing changed, nothing is dropped
+    before = session.data
+    with np.load(data) as arrays:
+        changed = {name: array[::-1] for name, array in arrays.items()}
+    np.savez(data, **changed)
+    accept_data_again(window, qtbot)
+    assert session.data is not None
+    assert before is not None
+    assert session.data.calibration_summary.digest != before.calibration_summary.digest
+    assert session.data.calibration == before.calibration
+    assert not session.rows
+
+
+def accept_data_again(window: MainWindow, qtbot: QtBot) -> None:
+    window.actions_["action_data"].trigger()
+    dialog = next(found for found in window.findChildren(QDialog, "data_dialog") if found.isVisible())
+    with qtbot.waitSignal(dialog.accepted, timeout=JOB_MS):
+        press(dialog, "accept_button")
+    qtbot.waitUntil(lambda: not window.runner.is_busy, timeout=JOB_MS)

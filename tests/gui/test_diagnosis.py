@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -155,3 +156,16 @@ def test_that_what_takes_long_is_not_looked_at_in_passing(
     sample_window.session.select(sample_window.session.layers[1].name)
     assert not sample_window.diagnoses.is_waiting
     assert sample_window.diagnoses.current is None
+
+
+def test_that_the_answer_about_another_content_of_the_data_is_not_shown(sample_window: MainWindow) -> None:
+    session, feed = sample_window.session, sample_window.diagnoses
+    before = feed._key()
+    assert before is not None
+    assert session.data is not None
+    found = dataclasses.replace(session.data.calibration_summary, digest="changed")
+    session.set_data(dataclasses.replace(session.data, calibration_summary=found))
+    after = feed._key()
+    assert after is not None
+    assert after != before
+    assert after[3] == before[3]

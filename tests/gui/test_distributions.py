@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,14 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from engine.jobs.requests import Histogram, WeightHistogram
+from engine.jobs.requests import Histogram, WeightHistogram, WeightHistogramRequest
+from engine.jobs.supervisor import JobFailed
 from engine.numerics.schemes import Kernel, PerTensor, RangeMethod, WeightScheme
 from engine.plan import LayerPlan
 from gui.distributions.clip_edits import clip_share, find_input_range, moved_range, with_input_range
 from gui.distributions.page import DistributionsPage
 from gui.distributions.view_bar import Subject
+from gui.histogram_feed import DEBOUNCE_MS
 from gui.main_window import MainWindow
 from gui.session import Session
 from tests.engine.models import conv_chain, save_model
@@ -296,3 +299,30 @@ def test_that_an_input_range_is_given_to_all_who_read_the_tensor(session: Sessio
     assert {name for name, choice in plan.layers.items() if choice.input_range} == {"conv0", "conv2"}
     assert find_input_range(plan, ("conv1", "conv2")) == (-1.0, 2.0)
     assert find_input_range(plan, ("conv1",)) is None
+
+
+def test_that_a_bug_in_a_histogram_is_reported_once(sample_window: MainWindow, qtbot: QtBot) -> None:
+    window, reports = sample_window, []
+    window.runner.crashed.connect(reports.append)
+    name = window.session.layers[1].name
+    with _buggy_worker(window):
+        window.session.select(name)
+        qtbot.waitUntil(lambda: bool(reports), timeout=JOB_MS)
+        qtbot.wait(4 * DEBOUNCE_MS)
+    assert sum("histogram" in report for report in reports) == 1
+
+
+@contextmanager
+def _buggy_worker(window: MainWindow) -> Iterator[None]:
+    """Histograms raise; what else is asked for meanwhile is answered."""
+    worker = window.runner._worker
+    run = worker.run
+
+    def fail(request: object, *arguments: object) -> object:
+        if isinstance(request, WeightHistogramRequest):
+            raise JobFailed("a bug in a histogram")
+        return run(request, *arguments)  # type: ignore[arg-type]
+
+    worker.run = fail  # type: ignore[assignment,method-assign]
+    yield
+    worker.run = run  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QLabel, QLineEdit, 
 from pytestqt.qtbot import QtBot
 
 from engine.plan import build_plan
-from gui.exporting import ExportKind
+from gui.exporting import ExportChoice, ExportKind
 from gui.main_window import MainWindow
 
 JOB_MS = 60_000
@@ -133,5 +133,41 @@ def test_that_a_report_of_an_unconverted_plan_keeps_the_plan(
     sample_window.exporter.report(tmp_path / "digits.html")
     assert str(tmp_path / "digits.html") in message()
     assert "Convert with the current plan" in (tmp_path / "digits.html").read_text("utf-8")
-    plan = json.loads((tmp_path / "digits.plan.json").read_text("utf-8"))
+    plan = json.loads((tmp_path / "digits.current-plan.json").read_text("utf-8"))
     assert {layer["bits"] for layer in plan["layers"].values()} == {4}
+
+
+def test_that_a_job_that_begins_while_a_model_is_copied_is_waited_for(
+    converted_window: MainWindow, dialog: QDialog, qtbot: QtBot, message: Callable[[], str], tmp_path: Path
+) -> None:
+    window = converted_window
+    choose(dialog, ExportKind.MODEL)
+    fill_path(dialog, tmp_path / "copy.onnx")
+    report = dialog.findChild(QCheckBox, "export_report")
+    assert report is not None
+    report.setChecked(True)
+    accept(dialog).click()
+    window.workflow.measure_latency(1)
+    assert window.runner.is_busy
+    qtbot.waitUntil((tmp_path / "copy.onnx").is_file, timeout=JOB_MS)
+    window.actions_["action_cancel"].trigger()
+    assert "copy.report.html" in message()
+    assert (tmp_path / "copy.report.html").is_file()
+
+
+def test_that_two_exports_do_not_mix(
+    converted_window: MainWindow, qtbot: QtBot, message: Callable[[], str], tmp_path: Path
+) -> None:
+    exporter, run = converted_window.exporter, converted_window.session.results[0]
+    exporter.export(ExportChoice(run, ExportKind.MODEL, tmp_path / "one.onnx", with_report=True))
+    exporter.export(ExportChoice(run, ExportKind.MODEL, tmp_path / "two.onnx"))
+    first = message()
+    assert "one.onnx" in first
+    assert "one.report.html" in first
+    assert "two.onnx" in message()
+
+
+def fill_path(dialog: QDialog, path: Path) -> None:
+    line = dialog.findChild(QLineEdit, "export_path")
+    assert line is not None
+    line.setText(str(path))

@@ -17,7 +17,8 @@ from engine.latency.figures import FLOAT_FORM, Latencies, LatencyCell, LayerLate
 from engine.numerics.schemes import ActivationMode, Kernel
 from engine.sensitivity.matrix import Cell, Metric, SensitivityRow
 from engine.summary import ModelSummary
-from gui.layers.model import Column, LayersModel
+from gui.layers.columns import Column
+from gui.layers.model import LayersModel
 from gui.layers.order import LayerOrder, Order
 from gui.layers.page import LayersPage
 from gui.session import Session

@@ -221,8 +221,10 @@ def test_that_data_that_does_not_fit_is_explained_in_the_dialog(
     sample_window.actions_["action_data"].trigger()
     dialog = dialog_of(sample_window, "data_dialog")
     fill(dialog, "calibration_path", str(tmp_path / "wrong.npz"))
-    with qtbot.waitSignal(sample_window.workflow.data_refused, timeout=JOB_MS):
-        press(dialog, "accept_button")
+    press(dialog, "accept_button")
+    problem = dialog.findChild(QLabel, "problem")
+    assert problem is not None
+    qtbot.waitUntil(lambda: "wrong.npz" in problem.text(), timeout=JOB_MS)
     assert dialog.isVisible()
     assert sample_window.session.data == before
     finish_jobs(sample_window, qtbot)
@@ -281,7 +283,7 @@ def test_that_a_dropped_model_is_opened(window: MainWindow, sample_model: Path, 
     with qtbot.waitSignal(window.session.model_changed, timeout=JOB_MS):
         window.dropEvent(event)
     finish_jobs(window, qtbot)
-    assert Settings().recent_models == [str(sample_model)]
+    assert Settings().recent_files == [str(sample_model)]
 
 
 def test_that_closing_during_a_job_asks_first(sample_window: MainWindow, qtbot: QtBot) -> None:

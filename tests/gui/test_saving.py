@@ -95,7 +95,7 @@ def test_that_a_name_is_no_formula_in_a_spreadsheet(loaded_window: MainWindow) -
 
 def test_that_pages_offer_it_in_their_menus(loaded_window: MainWindow) -> None:
     names = {action.objectName() for action in loaded_window.layers_page.view.actions()}
-    assert names == {"layers_save_table", "layers_copy_table"}
+    assert names == {"layers_save_table", "layers_copy_table", "action_copy_rows"}
     names = {action.objectName() for action in loaded_window.tradeoff_page.plot.actions()}
     assert names == {"tradeoff_plot_save_picture", "tradeoff_plot_copy_picture"}
 

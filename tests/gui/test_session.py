@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from pytestqt.qtbot import QtBot
 
+from engine.jobs.requests import ConvertResult, DataChoice, DataSummary, Evaluation
 from engine.numerics.schemes import ActivationMode, Kernel
+from engine.project.project import LoadedData
 from engine.sensitivity.matrix import SensitivityRow
 from engine.summary import ModelSummary
 from gui.session import Session
@@ -100,3 +102,46 @@ def test_that_another_model_resets_everything(
     assert session.rows == {}
     assert session.undo_stack.count() == 0
     assert session.selected == "conv0"
+
+
+def test_that_results_are_evaluated_anew_on_other_data(session: Session) -> None:
+    converted = ConvertResult("/results/a.onnx", 100, 100, 400, None, None, 0, ())
+    session.set_data(build_data("first"))
+    assert session.plan is not None
+    session.add_result(converted, session.plan)
+    session.set_evaluation(converted.output, Evaluation(converted.output, None, 10, top1=90.0))
+    assert not session.pending_results
+    session.set_data(build_data("second"))
+    assert [run.name for run in session.pending_results] == ["a.onnx"]
+    assert session.results[0].evaluation is None
+    assert session.history[0].evaluation is not None  # nothing of the history is lost
+    session.set_data(build_data("first"))
+    assert not session.pending_results
+
+
+def test_that_the_content_of_the_data_counts_and_not_its_name(session: Session, make_row: MakeRow) -> None:
+    session.set_data(build_data("first"))
+    kept = session.data
+    session.add_row(make_row("conv0"))
+    session.set_data(build_data("first"))
+    assert session.data is kept
+    assert session.rows
+    session.set_data(build_data("first", calibration_digest="other"))
+    assert not session.rows
+
+
+def test_that_a_run_whose_file_was_written_again_keeps_its_figures(session: Session) -> None:
+    converted = ConvertResult("/results/a.onnx", 100, 100, 400, None, None, 0, ())
+    assert session.plan is not None
+    session.add_result(converted, session.plan)
+    session.set_evaluation(converted.output, Evaluation(converted.output, None, 10, top1=90.0))
+    session.add_result(converted, session.plan)
+    session.set_evaluation(converted.output, Evaluation(converted.output, None, 10, top1=50.0))
+    assert [run.evaluation.top1 for run in session.history if run.evaluation] == [90.0, 50.0]
+    assert len(session.results) == 1
+
+
+def build_data(evaluation_digest: str, calibration_digest: str = "same") -> LoadedData:
+    calibration = DataSummary(10, True, calibration_digest, "ten")
+    evaluation = DataSummary(10, True, evaluation_digest, "ten")
+    return LoadedData(DataChoice("/a.npz"), calibration, DataChoice("/b.npz"), evaluation, 10)

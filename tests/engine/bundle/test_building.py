@@ -10,10 +10,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from engine.bundle import building
-from engine.errors import BitsmithError, ConversionError, JobCancelled
+from engine.errors import BitsmithError, ConversionError, JobCancelled, ModelError
 from engine.job_context import CallbackContext, JobContext
 from engine.jobs.operations import run_request
 from engine.jobs.requests import BundleRequest, BundleResult, DataChoice, Evaluation
@@ -151,3 +153,55 @@ def test_that_impossible_bundles_are_refused_with_the_reason(tmp_path: Path, qua
         with pytest.raises(BitsmithError, match=words):
             build(request)
     assert not (tmp_path / "out").exists()
+
+
+def save_with_weights_in(folder: Path, model: Path, name: str) -> Path:
+    """The model with its weights in a file of this name."""
+    copy = folder / "net.onnx"
+    onnx.save(onnx.load(model), copy, save_as_external_data=True, location=name, size_threshold=0)
+    return copy
+
+
+@pytest.mark.parametrize("name", ["numpy.py", "json.pyc", "predict.py", "MANIFEST.json", "a|b.data"])
+def test_that_weights_that_a_bundle_would_run_or_mistake_are_refused(
+    tmp_path: Path, sample_model: Path, name: str
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    model = save_with_weights_in(source, sample_model, name)
+    with pytest.raises(ModelError, match="cannot be the name of weights"):
+        build(BundleRequest(str(model), str(tmp_path / "out")))
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_that_weights_beside_the_model_come_along_unless_they_were_changed(tmp_path: Path, sample_model: Path) -> None:
+    model = save_with_weights_in(tmp_path, sample_model, "net weights.data")
+    weights = tmp_path / "net weights.data"
+    files = [{"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in (model, weights)]
+    (tmp_path / "net.manifest.json").write_text(json.dumps({"files": files}))
+    assert "net weights.data" in build(BundleRequest(str(model), str(tmp_path / "out"))).files
+    weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
+    with pytest.raises(ModelError, match=r"net weights\.data is not the file that net\.manifest\.json describes"):
+        build(BundleRequest(str(model), str(tmp_path / "again")))
+
+
+def test_that_a_model_with_large_inputs_is_bundled_with_a_service_that_takes_them(tmp_path: Path) -> None:
+    inputs = [helper.make_tensor_value_info("file", TensorProto.FLOAT, [1, 3, 640, 640])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 1, 1])]
+    graph = helper.make_graph([helper.make_node("GlobalAveragePool", ["file"], ["y"])], "g", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "net.onnx")
+    build(BundleRequest(str(tmp_path / "net.onnx"), str(tmp_path / "out")))
+    limit = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["max_request_bytes"]
+    assert limit > 3 * 640 * 640 * 16
+    assert f"Requests above {limit >> 20} MiB" in (tmp_path / "out" / "README.md").read_text("utf-8")
+
+
+def test_that_what_is_no_model_or_calibration_is_named(tmp_path: Path, quantized_digits: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"no model")
+    for request, words in (
+        (BundleRequest(str(tmp_path / "net.onnx"), str(tmp_path / "out")), r"net\.onnx"),
+        (BundleRequest(str(quantized_digits), str(tmp_path / "out"), calibration="none.calib"), r"none\.calib"),
+    ):
+        with pytest.raises(BitsmithError, match=words):
+            build(request)

@@ -75,3 +75,20 @@ def test_that_photographs_become_the_tensors_of_the_data_set(load_template: Load
             pixels = predict.prepare(predict.open_image(stream), written)
         found = predict.normalize(pixels[np.newaxis], written, np.dtype(np.float32))
         assert found.tobytes() == batch.inputs["input"].tobytes(), file
+
+
+def test_that_outputs_of_any_name_are_kept_and_broken_files_are_one_line(
+    load_template: LoadTemplate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict = load_template("predict")
+    arrays = {"file": np.arange(3), "a/b:0": np.ones((2, 2), np.float32)}
+    predict.save_arrays(tmp_path / "kept.npz", arrays)
+    with np.load(tmp_path / "kept.npz") as found:
+        assert {name: found[name].tolist() for name in found} == {name: a.tolist() for name, a in arrays.items()}
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "kept.npz").read_bytes()[:200])
+    (tmp_path / "empty.npy").write_bytes(b"")
+    monkeypatch.setattr(predict.Predictor, "__init__", lambda self, **_: setattr(self, "inputs", [{"name": "x"}]))
+    for name in ("cut.npz", "empty.npy"):
+        monkeypatch.setattr("sys.argv", ["predict.py", str(tmp_path / name)])
+        assert predict.main() == 1
+        assert capsys.readouterr().err.count("\n") == 1

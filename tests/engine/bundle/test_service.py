@@ -79,6 +79,7 @@ def test_that_broken_requests_are_refused_in_a_sentence(client: Any) -> None:
         *((client.post("/predict", data=bomb, content_type="image/png"), 400, "50,000,000 pixels") for bomb in bombs),
         (client.post("/predict", data=b"x", content_type="text/plain"), 415, "application/json"),
         (client.post("/predict", data=b"{", content_type="application/json"), 400, ""),
+        (client.post("/predict", data=b"[" * 60_000, content_type="application/json"), 400, "nested too deeply"),
         (client.post("/predict", json=[1]), 400, '{"inputs"'),
         (client.post("/predict", json={"inputs": {}}), 400, "is missing"),
         (client.post("/predict", json={"inputs": {"images": [[1, 2], [3]]}}), 400, "cannot be used"),

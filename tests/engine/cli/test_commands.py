@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,11 @@ import numpy as np
 import onnx
 import pytest
 
-from engine.cli.program import run_program
+from engine.cli import recover
+from engine.cli.command import UsageError
+from engine.cli.job import ConsoleContext
+from engine.cli.program import build_parser, run_program
+from engine.jobs.requests import SplitRequest
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -278,3 +283,95 @@ class TestBadInput:
         )
         assert "%" in message or "MB" in message or "0." in message
         assert not Path("plan.json").exists()
+
+
+def test_that_presets_are_listed_and_one_decides_the_plan(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path
+) -> None:
+    listed = shell.json("presets")
+    assert {"older-cpu", "mobile"} <= {preset["name"] for preset in listed["targets"]}
+    assert "imagenet_torchvision" in {preset["name"] for preset in listed["preprocessing"]}
+    data = ("--data", sample_calibration_data, "--shuffle", 0, "--samples", 16)
+    shell.json(
+        "convert", sample_model, "--preset", "older-cpu", "--weights", 4, *data, "-o", "o.onnx", "--save-plan", "p.json"
+    )
+    plan = json.loads(Path("p.json").read_text(encoding="utf-8"))
+    assert plan["defaults"]["reduce_range"] is True
+    assert plan["provenance"] == "preset older-cpu"
+    assert {layer["bits"] for layer in plan["layers"].values()} == {4}
+    assert "no preset 'nothing'" in shell.refusal("convert", sample_model, "--preset", "nothing", "-o", "n.onnx")
+
+
+def test_that_weights_beside_a_model_elsewhere_are_found_by_every_step(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path
+) -> None:
+    Path("models").mkdir()
+    model = Path("models/net.onnx")
+    onnx.save(onnx.load(sample_model), model, save_as_external_data=True, location="net.data", size_threshold=0)
+    data = ("--data", sample_calibration_data, "--samples", 8)
+    for source in (sample_model, model):
+        stem = source.stem
+        shell.json("analyze", source, *data, "--method", "exact", "--bits", "4", "-o", f"{stem}.s.json")
+        shell.json("convert", source, *data, "--weights", 8, "-o", f"{stem}-int8.onnx")
+    shell.json("convert", model, "--weights", 16, "-o", "net-fp16.onnx")
+    assert not [tensor for tensor in onnx.load("net-fp16.onnx").graph.initializer if tensor.data_location]
+    shell.json("benchmark", model, "--layers")
+    found, expected = (json.loads(Path(f"{name}.s.json").read_text())["layers"] for name in ("net", "digits"))
+    assert found == expected
+    tensors = [onnx.load(f"{name}-int8.onnx").graph.initializer for name in ("net", "digits")]
+    assert [t.SerializeToString() for t in tensors[0]] == [t.SerializeToString() for t in tensors[1]]
+
+
+def test_that_options_beside_a_preset_are_not_dropped(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path
+) -> None:
+    data = ("--data", sample_calibration_data, "--samples", 16)
+    for options, expected in (((), {"qlinear", "float"}), (("--activations", "dynamic8"), {"dynamic", "float"})):
+        shell.json("convert", sample_model, "--preset", "mobile", *options, *data, "-o", "o.onnx", "--save-plan", "p")
+        plan = json.loads(Path("p").read_text(encoding="utf-8"))
+        assert {layer["kernel"] for layer in plan["layers"].values()} <= expected
+        assert expected - {"float"} <= {layer["kernel"] for layer in plan["layers"].values()}
+
+
+def test_that_recovery_starts_from_the_preset(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path, sample_test_data: Path
+) -> None:
+    (Path.cwd() / "config" / "bitsmith" / "presets").mkdir(parents=True)
+    preset = {"title": "Four", "weights": {"bits": 4}, "kernels": ["float"]}
+    (Path.cwd() / "config" / "bitsmith" / "presets" / "four.json").write_text(json.dumps(preset))
+    common = (
+        "recover", sample_model, "--data", sample_calibration_data, "--evaluation", sample_test_data, "--samples", 16,
+        "--evaluation-samples", 16, "--target", "sqnr=-100", "-o", "o.onnx",
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.user_files.config_folder", lambda kind="": Path.cwd() / "config" / "bitsmith" / kind)
+        shell.json(*common, "--preset", "four")
+    layers = json.loads(Path("o.plan.json").read_text(encoding="utf-8"))["layers"].values()
+    assert {(layer["bits"], layer["kernel"]) for layer in layers} == {(4, "float")}
+
+
+def test_that_samples_to_measure_on_are_read_like_those_to_learn_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[SplitRequest] = []
+    monkeypatch.setattr(recover, "run_job", lambda request, *_: asked.append(request))
+    line = "recover net.onnx --data d --evaluation e --preprocess imagenet_torchvision --tokenizer t.json"
+    arguments = build_parser().parse_args([*line.split(), "--target", "drop=1", "-o", "o.onnx"])
+    recover._divide(arguments, ConsoleContext())
+    learnt, measured = asked[0].calibration, asked[0].evaluation
+    assert measured == dataclasses.replace(learnt, path="e")
+    assert Path(learnt.preprocess or "").is_file()
+    arguments.skip = 3
+    with pytest.raises(UsageError, match="--skip"):
+        recover._divide(arguments, ConsoleContext())
+
+
+def test_that_data_options_without_data_or_beside_a_choice_are_refused(
+    shell: Shell, sample_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("choice.json").write_text(json.dumps({"bitsmith_data": 1, "path": "x.npz"}))
+    for options, words in (
+        (["--shuffle", "0"], "--shuffle belongs to --data"),
+        (["--data", "choice.json", "--skip", "3"], "does not go with --skip"),
+    ):
+        assert run_program(["convert", str(sample_model), *options, "-o", "o.onnx"]) == 2
+        assert words in capsys.readouterr().err
+    assert "x.npz does not exist" in shell.refusal("convert", sample_model, "--data", "choice.json", "-o", "o.onnx")

@@ -1,6 +1,9 @@
 """Data files against the shapes that a model declares."""
 
+import io
 import json
+import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,8 @@ import pytest
 from PIL import Image
 
 from engine.data.dataset import describe_dataset, open_dataset
-from engine.errors import DataError
+from engine.errors import DataError, JobCancelled
+from engine.job_context import JobContext
 from engine.jobs.requests import DataChoice
 from engine.summary import TensorSpec
 
@@ -181,3 +185,63 @@ def test_that_labels_csv_gives_order_and_labels(tmp_path: Path) -> None:
     batch = next(open_dataset(choice, IMAGE).batches(2))
     assert batch.labels is not None
     assert batch.labels.tolist() == [5, 2]
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_that_a_file_with_fewer_values_than_it_says_is_refused_before_memory_is_taken(
+    tmp_path: Path, name: str
+) -> None:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 4)})
+    content = stream.getvalue() + bytes(64)
+    if name.endswith(".npy"):
+        (tmp_path / name).write_bytes(content)
+    else:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("x.npy", content)
+    with pytest.raises(DataError, match="ends early"):
+        open_dataset(DataChoice(str(tmp_path / name), seed=0), ROWS)
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_that_contents_are_read_of_the_samples_asked_for_and_can_be_cancelled(tmp_path: Path, is_folder: bool) -> None:
+    if is_folder:
+        for number in range(5):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
+        choice, inputs = DataChoice(str(tmp_path), preprocessing="{}"), IMAGE
+    else:
+        choice, inputs = DataChoice(save(tmp_path, x=np.arange(20.0).reshape(5, 4))), ROWS
+    dataset = open_dataset(choice, inputs)
+    all_of_them = dataset.content_digests(JobContext())
+    assert len(set(all_of_them)) == 5
+    assert dataset.content_digests(JobContext(), np.array([3, 1])) == [all_of_them[3], all_of_them[1]]
+    if is_folder:
+        (tmp_path / "4.png").unlink()
+        assert dataset.content_digests(JobContext(), range(2)) == all_of_them[:2]
+    context = JobContext()
+    context.cancel()
+    with pytest.raises(JobCancelled):
+        dataset.content_digests(context)
+
+
+def test_that_no_room_for_a_shuffled_copy_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = open_dataset(DataChoice(save(tmp_path, x=np.zeros((50, 4))), seed=0), ROWS)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    with pytest.raises(DataError, match=r"MB to be shuffled and .* free"):
+        next(dataset.batches(4))
+
+
+def test_that_no_sample_at_all_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="None of the 5 samples"):
+        open_dataset(DataChoice(save(tmp_path, x=np.zeros((5, 4))), take=0), ROWS)
+
+
+def test_that_an_image_that_has_gone_is_named(tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    dataset = open_dataset(DataChoice(str(tmp_path), preprocessing="{}"), IMAGE)
+    (tmp_path / "2.png").unlink()
+    for read in (lambda: dataset.content_digests(JobContext()), lambda: dataset.digest):
+        with pytest.raises(DataError, match=r"2\.png"):
+            read()

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +221,20 @@ def test_that_trying_all_presets_finds_one_that_fits(tmp_path: Path, colour_mode
     assert fits.fits[0].right == 12
     assert rights["imagenet_caffe"] < 12
     assert [fit.right for fit in fits.fits] == sorted(rights.values(), reverse=True)
+
+
+def test_that_a_preset_with_a_plain_resize_keeps_it_alone() -> None:
+    preset = Preprocessing(resize=(512, 384))
+    fixed = fit_to_input(preset, TensorSpec("x", "float32", (1, 3, 224, 224)), (300, 400))
+    free = fit_to_input(preset, TensorSpec("x", "float32", (1, 3, "h", "w")), (300, 400))
+    assert (fixed.resize, free.resize) == ((224, 224), (512, 384))
+    for found in (fixed, free):
+        assert parse_preprocessing(found.to_json(), "it") == found
+
+
+def test_that_a_picture_of_billions_of_pixels_is_refused_by_its_name(tmp_path: Path) -> None:
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "bomb.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"bomb\.png cannot be decoded"):
+        build_preview(PreviewRequest("net.onnx", DataChoice(str(tmp_path))), summary_of("net.onnx", (1, 3, 8, 8)))

@@ -105,3 +105,13 @@ def test_that_the_layers_of_a_body_are_in_the_box_of_its_node(assets: Path) -> N
     assert {box.detail for box in bodies} == {"If"}
     assert inside
     assert inside <= {layer for box in bodies for layer in box.layers}
+
+
+@pytest.mark.parametrize("scopes", ["-" * 20_000 + "1", "(" * 5_000, "5", "{1: 2}"])
+def test_that_hostile_notes_of_an_exporter_are_no_names(tmp_path: Path, scopes: str) -> None:
+    built = conv_chain()
+    for node in built.graph.node:
+        node.metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scopes)
+    model = open_built(built, tmp_path)
+    drawing = draw_graph(model, None, JobContext())
+    assert {name for box in drawing.boxes for name in box.layers} == {layer.name for layer in model.layers}

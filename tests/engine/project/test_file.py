@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import struct
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from engine.errors import OutputError, ProjectError
+from engine.jobs.requests import Evaluation
 from engine.project import container, file, migration
 from engine.project.file import ProjectEncoder, load_project, save_project
 from engine.project.project import Project
@@ -229,3 +231,75 @@ def test_that_fifty_runs_are_read_within_a_second(project: Project, tmp_path: Pa
     started = time.perf_counter()
     assert len(load(path).runs) == 50
     assert time.perf_counter() - started < 1.0
+
+
+def test_that_a_run_under_the_name_of_another_is_refused(project: Project, tmp_path: Path) -> None:
+    path = save(project, tmp_path / "p.bitsmith")
+    edit(path, "runs/run2.json", lambda document: document.update(id="../run1"))
+    with pytest.raises(ProjectError, match="another name"):
+        load(path)
+
+
+def test_that_a_number_beyond_all_measure_is_refused(project: Project, tmp_path: Path) -> None:
+    path = save(project, tmp_path / "p.bitsmith")
+    edit(path, "runs/run2.json", lambda document: document.update(bits_per_weight=10**400))
+    with pytest.raises(ProjectError, match="too large"):
+        load(path)
+
+
+def test_that_file_names_that_are_no_utf8_come_back(project: Project, tmp_path: Path) -> None:
+    odd = "/models/\udcff.onnx"
+    changed = dataclasses.replace(project, model=dataclasses.replace(project.model, path=odd))
+    assert load(save(changed, tmp_path / "p.bitsmith")).model.path == odd
+
+
+def test_that_labels_tokenizer_and_reference_move_along(project: Project, tmp_path: Path) -> None:
+    assert project.data is not None
+    for name in ("l.csv", "t.json"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "net-1.onnx").write_bytes(b"x")
+    files = {"label_file": str(tmp_path / "l.csv"), "tokenizer": str(tmp_path / "t.json")}
+    choice = dataclasses.replace(project.data.calibration, **files)
+    evaluation = Evaluation(str(tmp_path / "net-1.onnx"), project.model.path, 5)
+    converted = dataclasses.replace(project.runs[0].converted, output=str(tmp_path / "net-1.onnx"))
+    run = dataclasses.replace(project.runs[0], converted=converted, evaluation=evaluation)
+    changed = dataclasses.replace(
+        project, data=dataclasses.replace(project.data, calibration=choice), runs=(run, *project.runs[1:])
+    )
+    save(changed, tmp_path / "p.bitsmith")
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("p.bitsmith", "l.csv", "t.json", "net.onnx", "net-1.onnx"):
+        shutil.move(tmp_path / name, moved / name)
+    loaded = load(moved / "p.bitsmith")
+    assert loaded.data is not None
+    assert loaded.data.calibration.label_file == str(moved / "l.csv")
+    assert loaded.data.calibration.tokenizer == str(moved / "t.json")
+    assert loaded.runs[0].evaluation is not None
+    assert loaded.runs[0].evaluation.reference == str(moved / "net.onnx")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_that_a_project_is_as_public_as_other_files_and_keeps_what_it_was_given(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    path = save(project, tmp_path / "p.bitsmith")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    path.chmod(0o600)
+    save(project, path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_that_nothing_is_written_that_could_not_be_read_again(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(project, tmp_path / "p.bitsmith")
+    before = path.read_bytes()
+    monkeypatch.setattr(container, "MAX_TOTAL_BYTES", 1000)
+    with pytest.raises(OutputError, match="larger than a project can be"):
+        save(project, path)
+    assert path.read_bytes() == before
+    monkeypatch.undo()
+    monkeypatch.setattr(file, "MAX_MEMBER_BYTES", 4)
+    assert load(save(project, path)).calibration is None

@@ -101,3 +101,14 @@ def test_that_a_folder_without_a_project_is_cleared_and_a_foreign_one_is_left() 
     assert not forgotten.exists()
     assert fresh.exists()
     assert foreign.path.exists()
+
+
+def test_that_a_record_of_a_process_that_cannot_be_is_no_obstacle() -> None:
+    owner = dataclasses.replace(this_process(), pid=-1)
+    folder = RecoveryFolder()
+    folder.write_record(dataclasses.replace(RECORD, owner=owner))
+    folder.autosave.write_bytes(b"project")
+    assert [leftover.folder for leftover in find_leftovers()] == [folder.path]
+    text = (folder.path / "record.json").read_text("utf-8").replace(str(owner.started), "1" + "0" * 400)
+    (folder.path / "record.json").write_text(text, "utf-8")
+    assert find_leftovers() == ()

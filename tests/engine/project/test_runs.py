@@ -52,3 +52,13 @@ def test_that_a_project_cannot_name_files_that_no_conversion_wrote(project: Proj
     (tmp_path / "own" / "thesis.onnx").write_bytes(b"12345")
     claims = (RunFile("thesis.onnx", 5, ""), RunFile("../net.onnx", 5, ""))
     assert deletable_files(dataclasses.replace(run, files=claims), tmp_path) == ()
+
+
+def test_that_a_manifest_cannot_name_files_elsewhere(project: Project, tmp_path: Path) -> None:
+    run = write(project.runs[0], tmp_path / "own")
+    (tmp_path / "other.onnx").write_bytes(b"12345")
+    files = [{"name": name, "bytes": 5, "sha256": "f" * 64} for name in ("../other.onnx", "", "net.onnx")]
+    (tmp_path / "own" / "net.manifest.json").write_text(json.dumps({"files": files}))
+    run = dataclasses.replace(run, files=read_run_files(tmp_path / "own" / "net.onnx"))
+    found = {path.name for path in deletable_files(run, tmp_path)}
+    assert found == {"net.onnx", "net.plan.json", "net.manifest.json"}

@@ -18,13 +18,23 @@ import pytest
 from engine.cli.options import read_data, read_scheme
 from engine.cli.program import build_parser, run_program
 from engine.cli.report import read_benchmark, read_evaluation
-from engine.errors import BitsmithError, OutputError
+from engine.data_choice_file import load_choice
+from engine.errors import BitsmithError, ModelError, OutputError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import DataChoice, ReportRequest, ReportResult
+from engine.jobs.requests import ConvertRequest, DataChoice, ReportRequest, ReportResult
 from engine.model.opened import open_model
-from engine.numerics.schemes import ActivationMode, ActivationRange, CalibrationMethod, Kernel, RangeMethod, Rounding
+from engine.numerics.schemes import (
+    ActivationMode,
+    ActivationRange,
+    CalibrationMethod,
+    InputScaling,
+    Kernel,
+    RangeMethod,
+    Rounding,
+)
 from engine.plan import PlanDefaults, build_plan, load_plan
+from engine.report.charts import HeatCell, draw_heatmap
 from engine.report.commands import data_options, scheme_options
 from engine.report.svg import Axis
 from engine.sensitivity.matrix import load_sensitivity
@@ -157,7 +167,7 @@ def test_that_an_unconverted_plan_is_kept_beside_the_report(request_of_all: Repo
     plan = build_plan(open_model(request_of_all.model).summary, 2)
     request = dataclasses.replace(request_of_all, plan=plan)
     words = " ".join(Page(write(request, tmp_path / "report.html")).words)
-    assert load_plan(tmp_path / "report.plan.json") == plan
+    assert load_plan(tmp_path / "report.current-plan.json") == plan
     assert "Convert with the current plan" in words
 
 
@@ -196,6 +206,8 @@ def test_that_the_printed_commands_give_the_same_bytes_again(
         PlanDefaults(ActivationMode.DYNAMIC, asymmetric=True, reduce_range=True, portable=True, rounding=Rounding.GPTQ),
         PlanDefaults(range_method=RangeMethod.PERCENTILE, weight_percentile=99.0),
         PlanDefaults(activation_range=ActivationRange(CalibrationMethod.PERCENTILE, 99.5)),
+        PlanDefaults(per_tensor=True, equalize=True, correct_bias=True),
+        PlanDefaults(input_scaling=InputScaling.SMOOTH, distillation_steps=20),
     ],
 )
 def test_that_options_in_a_command_are_read_back_as_the_scheme(defaults: PlanDefaults) -> None:
@@ -205,7 +217,7 @@ def test_that_options_in_a_command_are_read_back_as_the_scheme(defaults: PlanDef
 
 def test_that_options_in_a_command_are_read_back_as_the_data() -> None:
     choice = DataChoice("my data", __file__, 3, seed=7, label_file="l.csv", tokenizer="t.json")
-    arguments = ["convert", "net.onnx", *data_options(choice, "report.html"), "-o", "out.onnx"]
+    arguments = ["convert", "net.onnx", *data_options(choice), "-o", "out.onnx"]
     assert read_data(build_parser().parse_args(arguments)) == choice
 
 
@@ -278,3 +290,98 @@ def test_that_chromium_draws_every_chart_without_errors(request_of_all: ReportRe
     shown = browse("--window-size=1100,5000", f"--screenshot={picture}", (tmp_path / "report.html").as_uri())
     assert "CONSOLE" not in shown.stderr
     assert picture.stat().st_size > 100_000
+
+
+def commands_of(text: str) -> list[list[str]]:
+    return [shlex.split(" ".join(Page(block).words)) for block in re.findall(r"<pre>(.*?)</pre>", text, re.DOTALL)]
+
+
+@pytest.mark.parametrize(
+    ("defaults", "input_range", "words"),
+    [
+        (PlanDefaults(equalize=True), None, ["weight ranges evened out across layers", "clipped to 0.8 of the range"]),
+        (
+            PlanDefaults(correct_bias=True, reduce_range=True),
+            (-1.0, 2.0),
+            ["biases corrected", "reduced range, clipped to 0.8 of the range, input -1 to 2"],
+        ),
+    ],
+)
+def test_that_commands_of_samples_that_options_cannot_name_give_the_same_bytes(
+    tmp_path: Path, sample_model: Path, sample_calibration_data: Path, sample_test_data: Path,
+    defaults: PlanDefaults, input_range: tuple[float, float] | None, words: list[str],
+) -> None:  # fmt: skip
+    choice = DataChoice(str(sample_calibration_data), seed=3, skip=2, take=24, excluded=(0, 7))
+    plan = build_plan(open_model(sample_model).summary, 4, defaults)
+    name = next(name for name, layer in plan.layers.items() if layer.kernel == Kernel.QLINEAR)
+    layer = plan.layer(name)
+    clipped = dataclasses.replace(layer, weights=dataclasses.replace(layer.weights, clip=0.8), input_range=input_range)
+    plan = plan.with_layers({name: clipped})
+    output = tmp_path / "net.onnx"
+    run_request(ConvertRequest(str(sample_model), plan, str(output), choice, samples=24), JobContext())
+    evaluation = DataChoice(str(sample_test_data), seed=0, excluded=(5,))
+    request = ReportRequest(
+        str(sample_model), "", (str(output),), data=choice, evaluation_data=evaluation, calibration_samples=24,
+    )  # fmt: skip
+    text = write(request, tmp_path / "net.html")
+    commands = commands_of(text)
+    again = [str(tmp_path / "again.onnx") if part == str(output) else part for part in commands[1][1:]]
+    assert run_program(again) == 0
+    assert (tmp_path / "again.onnx").read_bytes() == output.read_bytes()
+    report = build_parser().parse_args(commands[-1][1:])
+    assert read_data(report) == choice
+    assert load_choice(Path(report.evaluation_data)) == evaluation
+    shown = " ".join(Page(text).words)
+    assert [part for part in words if part not in shown] == []
+    assert load_plan(tmp_path / "net.plan.json") == plan
+
+
+def test_that_a_plan_that_is_no_result_never_takes_the_place_of_one_that_is(folder: Path, sample_model: Path) -> None:
+    before = load_plan(folder / "net8.plan.json")
+    plan = build_plan(open_model(sample_model).summary, 2)
+    write(ReportRequest(str(sample_model), "", (str(folder / "net8.onnx"),), plan=plan), folder / "net8.html")
+    assert load_plan(folder / "net8.plan.json") == before
+    assert load_plan(folder / "net8.current-plan.json") == plan
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("layers", "many"), ("file_bytes", "small"), ("sqnr_db", "x"), ("warnings", [1]), ("source", None)],
+)
+def test_that_a_manifest_with_other_types_is_refused(
+    folder: Path, tmp_path: Path, sample_model: Path, key: str, value: object
+) -> None:
+    for name in ("net8.onnx", "net8.plan.json"):
+        shutil.copyfile(folder / name, tmp_path / name)
+    manifest = json.loads((folder / "net8.manifest.json").read_text("utf-8")) | {key: value}
+    (tmp_path / "net8.manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    request = ReportRequest(str(sample_model), str(tmp_path / "r.html"), (str(tmp_path / "net8.onnx"),))
+    with pytest.raises(ModelError, match="is no manifest of a conversion"):
+        run_request(request, JobContext())
+
+
+@pytest.mark.parametrize(("option", "document"), [
+    ("--evaluations", {"model": "net8.onnx", "samples": 5, "top1": "all"}),
+    ("--benchmark", {"models": [{
+        "path": "n", "file_bytes": 1, "latency_ms": {"p50": 0, "p90": 1, "p99": 1}, "throughput_per_s": 1,
+        "speedup": 1, "runs": 1,
+    }], "threads": 1, "batch": 1, "cpu": "", "runtime": ""}),
+    ("--data", {"bitsmith_data": 1, "path": 5}),
+])  # fmt: skip
+def test_that_documents_with_other_types_are_refused(
+    folder: Path, tmp_path: Path, sample_model: Path, option: str, document: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "d.json").write_text(json.dumps(document), encoding="utf-8")
+    results = ["--results", str(folder / "net8.onnx")]
+    output = ["-o", str(tmp_path / "r.html")]
+    assert run_program(["report", str(sample_model), *results, option, str(tmp_path / "d.json"), *output]) == 1
+    assert "d.json is " in capsys.readouterr().err
+
+
+def test_that_a_layer_that_loses_everything_is_drawn_as_the_worst() -> None:
+    def fills(*damages: float) -> list[str]:
+        cells = [HeatCell(damage, "x", "x") for damage in damages]
+        return re.findall(r'fill="(#\w+)" class="cell"><title>a', draw_heatmap("t", ["8"], [("a", cells)]))
+
+    assert fills(1.0, math.inf) == fills(1.0, 10.0)
+    assert len(fills(1.0, math.nan, 10.0)) == 2

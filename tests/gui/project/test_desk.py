@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QAbstractButton, QDialog, QFileDialog, QLabel, QMessageBox
@@ -19,6 +21,7 @@ from pytestqt.qtbot import QtBot
 from engine.project.file import ProjectEncoder, load_project, save_project
 from engine.project.recovery import find_leftovers
 from gui.main_window import MainWindow
+from gui.project.files import SaveJob
 from gui.settings import Settings
 from main import wants_window
 
@@ -442,3 +445,81 @@ def test_that_a_model_opened_instead_of_the_one_that_is_missing_has_no_name(
     assert window.desk.path is None
     assert all_bits(window) == {8}
     assert not window.desk.is_modified
+
+
+def test_that_a_double_click_on_a_recent_project_opens_it(
+    start: Start, qtbot: QtBot, tmp_path: Path, sample_model: Path
+) -> None:
+    make_project(start(), qtbot, tmp_path / "a", sample_model)
+    window = start()
+    button = window.start_page.findChild(QAbstractButton, "recent_0")
+    assert button is not None
+    with qtbot.waitSignal(window.desk.opened, timeout=JOB_MS):
+        button.click()
+        button.click()
+    finish_jobs(window, qtbot)
+    assert 2 in all_bits(window)
+
+
+def test_that_work_whose_model_cannot_be_opened_is_offered_again(
+    start: Start, qtbot: QtBot, tmp_path: Path, sample_model: Path, message: Message
+) -> None:
+    model = Path(shutil.copy(sample_model, tmp_path / "net.onnx"))
+    first = start()
+    first.open_path(str(model))
+    qtbot.waitUntil(lambda: first.session.model is not None, timeout=JOB_MS)
+    finish_jobs(first, qtbot)
+    first.session.assign_bits([first.session.selected], 2)
+    shut(first)
+    model.write_bytes(b"no model any more")
+    window = start()
+    qtbot.waitUntil(window.restore_bar.isVisible, timeout=JOB_MS)
+    for _ in range(2):
+        with qtbot.waitSignal(window.desk.settled, timeout=JOB_MS):
+            press(window, "restore_button")
+        finish_jobs(window, qtbot)
+        assert len(find_leftovers()) == 1
+        qtbot.waitUntil(lambda: bool(_boxes(window)), timeout=JOB_MS)
+        assert "net.onnx" in _boxes(window)[0].text()
+        _boxes(window)[0].close()
+        qtbot.waitUntil(lambda: not _boxes(window))
+
+
+def test_that_a_save_that_ends_late_names_only_what_it_saved(
+    start: Start, qtbot: QtBot, tmp_path: Path, sample_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_sample(start(), qtbot)
+    other = Path(shutil.copy(sample_model, tmp_path / "other.onnx"))
+    released = threading.Event()
+    run = SaveJob.run
+
+    def run_late(job: SaveJob, encoder: ProjectEncoder) -> str:
+        released.wait(JOB_MS / 1000)
+        return run(job, encoder)
+
+    monkeypatch.setattr(SaveJob, "run", run_late)
+    window.actions_["action_save_as"].trigger()
+    choose_file(window, "save_project_dialog", tmp_path / "first.bitsmith")
+    threading.Timer(0.2, released.set).start()
+    window.session.set_model(dataclasses.replace(window.session.model, path=str(other)))
+    qtbot.waitUntil(lambda: not window.desk._writer.is_busy, timeout=JOB_MS)
+    assert (tmp_path / "first.bitsmith").is_file()
+    assert window.desk.path is None
+
+
+def test_that_a_project_that_is_read_while_a_job_begins_is_not_lost_without_a_word(
+    start: Start, qtbot: QtBot, tmp_path: Path, sample_model: Path, message: Message
+) -> None:
+    path = make_project(start(), qtbot, tmp_path / "a", sample_model)
+    window = open_sample(start(), qtbot)
+    with qtbot.waitSignal(window.desk.settled, timeout=JOB_MS):
+        window.open_path(str(path))
+        window.workflow.measure_latency(1)
+    boxes = _boxes(window)
+    assert boxes
+    assert "p.bitsmith" in boxes[0].text()
+    boxes[0].close()
+    finish_jobs(window, qtbot)
+    assert window.desk.path is None
+    open_project(window, qtbot, path)
+    assert window.desk.path == path

@@ -1,0 +1,56 @@
+"""The lists that open in cells of the table: bits, kernel, scales, rounding."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QAbstractItemModel, QTimer, Signal
+from PySide6.QtWidgets import QComboBox, QStyleOptionViewItem, QWidget
+from typing_extensions import override
+
+from gui.layers.columns import Column, header
+from gui.layers.delegates import Index, TextDelegate
+from gui.naming import named
+
+
+class ChoiceDelegate(TextDelegate):
+    """Text, and a list of what the layer can take when it is edited. Choosing closes the list; Escape changes nothing.
+
+    Signals:
+        chosen(LayerEdit): for the selected layers.
+    """
+
+    chosen = Signal(object)
+
+    @override
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
+        box = named(QComboBox(parent), "cell_editor")
+        box.setProperty("cell", True)
+        column = Column(index.column())
+        box.setAccessibleName(header(column))
+        for text, edit, is_now in self._order.options_at(index.row(), column):
+            box.addItem(text, edit)
+            if is_now:
+                box.setCurrentIndex(box.count() - 1)
+        box.activated.connect(lambda _index: self._choose(box))
+        QTimer.singleShot(0, box, box.showPopup)
+        return box
+
+    def _choose(self, box: QComboBox) -> None:
+        edit = box.currentData()
+        self.closeEditor.emit(box)
+        self.chosen.emit(edit)
+
+    @override
+    def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:
+        """Wide enough for its texts, also where the column is not."""
+        room, table = option.rect, editor.parentWidget()
+        assert table is not None
+        width = max(room.width(), editor.sizeHint().width())
+        editor.setGeometry(min(room.left(), table.width() - width), room.top(), width, room.height())
+
+    @override
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """The list was set when it was made."""
+
+    @override
+    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
+        """Nothing: leaving the list is no choice."""

@@ -1,0 +1,1 @@
+"""The Recover page: the climb from cheap to costly rounding methods, live."""

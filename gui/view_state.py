@@ -1,0 +1,87 @@
+"""What the controls of a window are set to, by object name, so that others of the same names can take over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QComboBox,
+    QLineEdit,
+    QSpinBox,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QWidget,
+)
+
+Value = str | int | list[int]
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """Texts, numbers, chosen entries, pages and sizes by name, and the name of what has the focus."""
+
+    values: dict[str, Value]
+    focused: str
+
+
+def read_view_state(root: QWidget) -> ViewState:
+    """How the named controls below `root` are set."""
+    controls = _controls(root)
+    values = ((widget.objectName(), _read(widget)) for widget in controls)
+    return ViewState(
+        {name: value for name, value in values if value is not None},
+        next((widget.objectName() for widget in controls if widget.hasFocus()), ""),
+    )
+
+
+def restore_view_state(root: QWidget, state: ViewState) -> None:
+    """Set controls of the same names as they were, as if the user did it; others stay as they are."""
+    for widget in _controls(root):
+        value = state.values.get(widget.objectName())
+        if value is not None and _read(widget) not in (None, value):
+            _write(widget, value)
+        if widget.objectName() == state.focused:
+            widget.setFocus()
+
+
+def _controls(root: QWidget) -> list[QWidget]:
+    """Those that have a name of ours, a page before what is on it."""
+    named = (widget for widget in root.findChildren(QWidget) if widget.objectName())
+    return [widget for widget in named if not widget.objectName().startswith("qt_")]
+
+
+def _read(widget: QWidget) -> Value | None:
+    if isinstance(widget, QLineEdit):
+        return widget.text()
+    if isinstance(widget, QAbstractButton):
+        return int(widget.isChecked()) if widget.isCheckable() else None
+    if isinstance(widget, QComboBox | QStackedWidget | QTabWidget):
+        return widget.currentIndex()
+    if isinstance(widget, QSplitter):
+        return widget.sizes()
+    if isinstance(widget, QSpinBox):
+        return widget.value()
+    return None
+
+
+def _write(widget: QWidget, value: Value) -> None:
+    if isinstance(widget, QLineEdit) and isinstance(value, str):
+        widget.setText(value)
+    elif isinstance(widget, QSplitter) and isinstance(value, list):
+        widget.setSizes(value)
+    elif isinstance(value, int):
+        _write_number(widget, value)
+
+
+def _write_number(widget: QWidget, value: int) -> None:
+    if isinstance(widget, QAbstractButton):
+        widget.setChecked(bool(value))
+    elif isinstance(widget, QComboBox) and 0 <= value < widget.count():
+        widget.setCurrentIndex(value)
+        widget.activated.emit(value)
+    elif isinstance(widget, QStackedWidget | QTabWidget):
+        widget.setCurrentIndex(value)
+    elif isinstance(widget, QSpinBox):
+        widget.setValue(value)
