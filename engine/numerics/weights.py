@@ -384,6 +384,7 @@ def _grid_error(
 
 
 def largest_multiplier(scheme: WeightScheme, group_scales: GroupScales) -> int:
+    """The largest int8 multiple of a channel's scale that a group may have."""
     if group_scales != GroupScales.PRODUCT:
         return INT8_MAX
     qmin, qmax = range_of(scheme)

@@ -192,6 +192,6 @@ class PreviewPane(QWidget):
     def _show_result(self, text: str) -> None:
         self._result.setText(text)
         # A form gives wrapped text no more height than it had before.
-        self._result.setMinimumHeight(self._result.heightForWidth(self._result.width()))
+        self._result.setMinimumHeight(max(self._result.heightForWidth(self._result.width()), 0))
         self._check.setEnabled(self._preview.has_labels)
         self._fits.setEnabled(self._preview.has_labels and self._preview.is_image)

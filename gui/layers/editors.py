@@ -23,7 +23,6 @@ class ChoiceDelegate(TextDelegate):
     @override
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
         box = named(QComboBox(parent), "cell_editor")
-        box.setProperty("cell", True)
         column = Column(index.column())
         box.setAccessibleName(header(column))
         for text, edit, is_now in self._order.options_at(index.row(), column):

@@ -4704,7 +4704,7 @@ Python {python}，{platform}</translation>
     </message>
     <message>
         <source>Stopped early, with the best so far kept. Recover goes on where it was.</source>
-        <translation type="unfinished"></translation>
+        <translation>已提前停止，目前最优的结果已保留。再次运行“精度恢复”会从中断处继续。</translation>
     </message>
     <message>
         <source>The mean error of every layer&apos;s output is taken out of its bias (DFQ, arXiv 1906.04721).</source>
@@ -4842,7 +4842,7 @@ Python {python}，{platform}</translation>
     </message>
     <message>
         <source>Layers: an earlier run measured “{method}”, and kept the network&apos;s figures only</source>
-        <translation type="unfinished"></translation>
+        <translation>层：先前运行已测量“{method}”，仅保留了整个网络的指标</translation>
     </message>
     <message>
         <source>Layers: none was rounded by what it reads in “{method}”</source>
@@ -4890,7 +4890,7 @@ Python {python}，{platform}</translation>
     </message>
     <message>
         <source>Stopped before a plan was measured.</source>
-        <translation type="unfinished"></translation>
+        <translation>在测得任何方案之前已停止。</translation>
     </message>
     <message>
         <source>Take this plan</source>
