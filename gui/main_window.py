@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
@@ -17,7 +18,6 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QSplitter,
     QStackedWidget,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -28,16 +28,13 @@ from engine.jobs.requests import DataChoice
 from engine.numerics.schemes import WEIGHT_BITS, Rounding
 from engine.project.project import PROJECT_SUFFIX, Project, WindowState, is_project_path
 from gui.actions import Actions, Needs
-from gui.benchmark_page import BenchmarkPage
 from gui.commands import layer_commands, menu_commands
 from gui.compare.jobs import CompareJobs
-from gui.compare.page import ComparePage
 from gui.compare.store import Comparisons
 from gui.crash import show_crash
 from gui.diagnosis_box import DiagnosisBox
 from gui.diagnosis_feed import DiagnosisFeed
 from gui.dialogs.keys_dialog import KeysDialog
-from gui.distributions.page import DistributionsPage
 from gui.exporting import Exporter
 from gui.front_feed import FrontFeed
 from gui.graph.feed import GraphFeed
@@ -48,6 +45,7 @@ from gui.inspector import Inspector
 from gui.job_alert import JobAlert
 from gui.job_panel import JobPanel
 from gui.job_runner import JobRunner
+from gui.late_tabs import LateTabs
 from gui.layer_edits import LayerEdit
 from gui.layers.page import LayersPage
 from gui.live_bar import LiveBar
@@ -61,7 +59,6 @@ from gui.project.desk import ProjectDesk
 from gui.project.history_page import HistoryPage
 from gui.project.restore_bar import RestoreBar
 from gui.recover.forecast_feed import RecoverForecastFeed
-from gui.recover.page import RecoverPage
 from gui.recover.store import Recovery
 from gui.resource_files import load_sample
 from gui.results import WantedData
@@ -76,6 +73,12 @@ from gui.tradeoff.thumbnail import TradeoffThumbnail
 from gui.translation import Language, has_chinese_font, read_language, use_language
 from gui.view_state import read_view_state, restore_view_state
 from gui.workflow import Workflow
+
+if TYPE_CHECKING:
+    from gui.benchmark_page import BenchmarkPage
+    from gui.compare.page import ComparePage
+    from gui.distributions.page import DistributionsPage
+    from gui.recover.page import RecoverPage
 
 START_SIZE = (1360, 860)
 MINIMUM_SIZE = (1264, 680)
@@ -150,44 +153,21 @@ class MainWindow(QMainWindow):
 
     def _build_workbench(self) -> QWidget:
         self.layers_page = LayersPage(self.session, self.theme, self)
-        self.distributions_page = DistributionsPage(self.session, self.feed, self.theme, self.actions_, self)
         self.tradeoff_page = TradeoffPage(self.session, self.fronts, self.theme, self.actions_, self)
         self.graph_page = GraphPage(self.session, self.drawings, self.theme, self)
-        self.recover_page = RecoverPage(
-            self.session,
-            self.recovery,
-            self._recover_forecasts,
-            self.theme,
-            self._settings,
-            self.actions_,
-            self.notifier,
-            self,
-        )
-        self.compare_page = ComparePage(
-            self.session,
-            self.comparisons,
-            self._comparing,
-            self.theme,
-            self._settings,
-            self.actions_,
-            self.notifier,
-            self,
-        )
-        benchmark = self.actions_["action_benchmark"]
-        self.benchmark_page = BenchmarkPage(self.session, self.comparisons, self.theme, benchmark, self)
-        self.compare_page.why_tab.threads_requested.connect(self.benchmark_page.set_threads)
-        self.benchmark_page.threads_changed.connect(self.compare_page.why_tab.set_threads)
         self.history_page = HistoryPage(
             self.session, self.theme, self.actions_, self.notifier, folder=self._project_folder, parent=self
         )
-        self.tabs = named(QTabWidget(self, documentMode=True), "tabs")
+        self.tabs = named(LateTabs(self, documentMode=True), "tabs")
         self.tabs.addTab(self.layers_page, self.tr("Layers × bits"))
-        self.tabs.addTab(self.distributions_page, self.tr("Distributions"))
+        self._distributions = self.tabs.add_late(
+            self._build_distributions, "distributions_page", self.tr("Distributions")
+        )
         self.tabs.addTab(self.tradeoff_page, self.tr("Trade-off"))
         self.tabs.addTab(self.graph_page, self.tr("Graph"))
-        self.tabs.addTab(self.recover_page, self.tr("Recover"))
-        self.tabs.addTab(self.compare_page, self.tr("Compare"))
-        self.tabs.addTab(self.benchmark_page, self.tr("Benchmark"))
+        self._recover_tab = self.tabs.add_late(self._build_recover, "recover_page", self.tr("Recover"))
+        self._compare_tab = self.tabs.add_late(self._build_compare, "compare_page", self.tr("Compare"))
+        self._benchmark_tab = self.tabs.add_late(self._build_benchmark, "benchmark_page", self.tr("Benchmark"))
         self.tabs.addTab(self.history_page, self.tr("History"))
         diagnosis = DiagnosisBox(self.session, self.diagnoses, self)
         self.inspector = Inspector(self.session, self.feed, diagnosis, self.theme, self)
@@ -201,6 +181,82 @@ class MainWindow(QMainWindow):
         splitter.setSizes([START_SIZE[0] - INSPECTOR_WIDTH, INSPECTOR_WIDTH])
         splitter.setHandleWidth(1)
         return splitter
+
+    def _build_distributions(self) -> DistributionsPage:
+        from gui.distributions.page import DistributionsPage
+
+        return DistributionsPage(self.session, self.feed, self.theme, self.actions_, self)
+
+    def _build_recover(self) -> RecoverPage:
+        from gui.recover.page import RecoverPage
+
+        made = RecoverPage(
+            self.session,
+            self.recovery,
+            self._recover_forecasts,
+            self.theme,
+            self._settings,
+            self.actions_,
+            self.notifier,
+            self,
+        )
+        made.data_requested.connect(self.steps.ask_for_recovery_data)
+        return made
+
+    def _build_compare(self) -> ComparePage:
+        from gui.compare.page import ComparePage
+
+        made = ComparePage(
+            self.session,
+            self.comparisons,
+            self._comparing,
+            self.theme,
+            self._settings,
+            self.actions_,
+            self.notifier,
+            self,
+        )
+        made.why_tab.threads_requested.connect(self._set_benchmark_threads)
+        return made
+
+    def _build_benchmark(self) -> BenchmarkPage:
+        from gui.benchmark_page import BenchmarkPage
+
+        made = BenchmarkPage(self.session, self.comparisons, self.theme, self.actions_["action_benchmark"], self)
+        made.threads_changed.connect(self._set_why_threads)
+        return made
+
+    def _set_benchmark_threads(self, threads: int) -> None:
+        self.benchmark_page.set_threads(threads)
+
+    def _set_why_threads(self, threads: int) -> None:
+        self.compare_page.why_tab.set_threads(threads)
+
+    def _ask_for_thresholds(self) -> None:
+        self.compare_page.ask_for_thresholds()
+
+    def _save_table(self) -> None:
+        self.compare_page.ask_for_table_file()
+
+    @property
+    def distributions_page(self) -> DistributionsPage:
+        """Built when it is first needed, as all pages with several plots are."""
+        return self._distributions.page
+
+    @property
+    def recover_page(self) -> RecoverPage:
+        """Built when it is first needed."""
+        return self._recover_tab.page
+
+    @property
+    def compare_page(self) -> ComparePage:
+        """Built when it is first needed."""
+        return self._compare_tab.page
+
+    @property
+    def benchmark_page(self) -> BenchmarkPage:
+        """Built when it is first needed."""
+        return self._benchmark_tab.page
 
     def _connect_actions(self) -> None:
         handlers: dict[str, Callable[[], None]] = {
@@ -218,8 +274,8 @@ class MainWindow(QMainWindow):
             "action_recover": self._recover,
             "action_compare": self._compare,
             "action_add_result": self._add_result,
-            "action_thresholds": self.compare_page.ask_for_thresholds,
-            "action_save_table": self.compare_page.ask_for_table_file,
+            "action_thresholds": self._ask_for_thresholds,
+            "action_save_table": self._save_table,
             "action_benchmark": self._benchmark,
             "action_export": lambda: self.steps.export(self.exporter),
             "action_report": lambda: self.steps.report(self.exporter),
@@ -273,7 +329,6 @@ class MainWindow(QMainWindow):
     def _connect_views(self) -> None:
         self.history_page.selection_changed.connect(self._update_actions)
         self.start_page.model_requested.connect(self.open_path)
-        self.recover_page.data_requested.connect(self.steps.ask_for_recovery_data)
         self.inspector.rounding_requested.connect(self._round_selected)
         self.restore_bar.restore_requested.connect(self.desk.restore)
         self.desk.settled.connect(self.restore_bar.look)

@@ -27,7 +27,6 @@ from engine.diagnosis.diagnosing import diagnose
 from engine.diagnosis.report import Diagnosis
 from engine.errors import CalibrationError, ConversionError
 from engine.evaluation import evaluate
-from engine.graph_view.building import draw_graph
 from engine.graph_view.drawing import Drawing
 from engine.input_check import check_inputs, fit_presets
 from engine.job_context import JobContext
@@ -152,6 +151,8 @@ def run_data(request: DataRequest, context: JobContext) -> DataSummary:
 
 def run_graph(request: GraphRequest, context: JobContext) -> Drawing:
     """Lay the graph out."""
+    from engine.graph_view.building import draw_graph  # scipy: a third of a second
+
     return draw_graph(open_cached(request.model), request.expanded, context)
 
 
