@@ -6,7 +6,8 @@ import pytest
 from PySide6.QtWidgets import QAbstractButton, QCheckBox, QDialog, QDoubleSpinBox, QLabel, QPushButton, QSpinBox
 from pytestqt.qtbot import QtBot
 
-from engine.jobs.requests import Budget, PolishStep, Prediction
+from engine.jobs.requests import Budget, DataChoice, DataSummary, PolishStep, Prediction
+from engine.project.project import LoadedData
 from engine.sensitivity.matrix import Metric
 from gui.main_window import MainWindow
 from gui.measured_plans import PolishChoice, describe_pair, format_error
@@ -134,6 +135,8 @@ def test_that_a_measured_plan_is_a_point_that_says_both_figures_and_can_be_taken
 
 
 def test_that_other_data_drops_what_was_measured(session: Session) -> None:
+    summary = DataSummary(10, has_labels=True, digest="digest", description="ten")
+    session.set_data(LoadedData(DataChoice("/a.npz"), summary, DataChoice("/b.npz"), summary, 10))
     session.add_row(build_row("conv0"))
     session.add_measured(build_step(session, 0.04))
     session.add_measured(build_step(session, 0.05))

@@ -15,6 +15,7 @@ TABLES = ("layers", "benchmark_table", "history_table", "layer_errors_table", "o
 
 
 def test_that_all_of_them_can_be_saved(window: MainWindow) -> None:
+    assert all((window.distributions_page, window.compare_page, window.benchmark_page))  # built when asked for
     for name in (*PLOTS, *TABLES):
         kind = "save_picture" if name in PLOTS else "save_table"
         widgets = [widget for widget in window.findChildren(QWidget) if widget.objectName() == name]
