@@ -9,6 +9,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from engine.jobs.supervisor import WorkerProcess
+from gui.collecting import collection_paused
 from gui.crash import install_crash_hook
 from gui.job_runner import JobRunner
 from gui.main_window import MainWindow
@@ -28,7 +29,8 @@ def build_main_window(
     """The window with session and worker; a QApplication exists. Opens `model`, with `data`, if given."""
     settings = Settings()
     use_language(read_language(settings.language))
-    QApplication.setStyle("Fusion")
+    with collection_paused():
+        QApplication.setStyle("Fusion")
     theme = Theme(settings)
     theme.apply()
     window = MainWindow(Session(), JobRunner(worker), theme, settings)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
+from gui.collecting import collection_paused
 from gui.settings import Settings
 from gui.stylesheet import build_stylesheet
 
@@ -118,8 +119,9 @@ class Theme(QObject):
         self._named.clear()
         application = QApplication.instance()
         assert isinstance(application, QApplication)
-        application.setPalette(_build_palette(self.colors))
-        application.setStyleSheet(build_stylesheet(self.colors))
+        with collection_paused():
+            application.setPalette(_build_palette(self.colors))
+            application.setStyleSheet(build_stylesheet(self.colors))
         self.changed.emit()
 
     def cell_color(self, fragility: float) -> QColor:
