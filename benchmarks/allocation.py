@@ -22,22 +22,13 @@ from benchmarks.manifest_accuracy import SUBJECTS, Subject
 from engine.data.dataset import open_dataset
 from engine.job_context import JobContext
 from engine.jobs.operations import open_cached, run_request
-from engine.jobs.requests import (
-    AllocateRequest,
-    AllocateResult,
-    AnalysisMethod,
-    AnalyzeRequest,
-    Budget,
-    ConvertRequest,
-    EvaluateRequest,
-    Evaluation,
-    OpenRequest,
-    PolishRequest,
-    PolishResult,
-)
 from engine.model.opened import Model, open_model
 from engine.numerics.schemes import ActivationMode
 from engine.plan import Plan, PlanDefaults, build_plan
+from engine.requests.allocation import AllocateRequest, AllocateResult, Budget, PolishRequest, PolishResult
+from engine.requests.analysis import AnalysisMethod, AnalyzeRequest
+from engine.requests.conversion import ConvertRequest, EvaluateRequest, Evaluation
+from engine.requests.opening import OpenRequest
 from engine.sensitivity.matrix import Metric, Sensitivity
 from engine.sensitivity.plan_meter import PlanMeter
 from engine.sizes import bits_per_weight, predict_file_bytes

@@ -47,8 +47,9 @@ def run_own(method: str, model: Path, images: Path, samples: int) -> None:
     from engine.calibration.calibration import load_calibration
     from engine.job_context import JobContext
     from engine.jobs.operations import run_request
-    from engine.jobs.requests import CalibrateRequest, DataChoice
     from engine.numerics.schemes import ActivationRange, CalibrationMethod
+    from engine.requests.analysis import CalibrateRequest
+    from engine.requests.data import DataChoice
 
     output = model.with_suffix(f".{samples}.calib")
     run_request(CalibrateRequest(str(model), DataChoice(str(images)), str(output), samples), JobContext())

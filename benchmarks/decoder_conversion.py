@@ -35,9 +35,10 @@ def convert(model: Path, output: Path, range_method: str) -> None:
     """Every MatMul as MatMulNBits, the embedding in 4 bits too."""
     from engine.job_context import JobContext
     from engine.jobs.operations import run_request
-    from engine.jobs.requests import ConvertRequest, ConvertResult, OpenRequest
     from engine.numerics.schemes import ActivationMode, Kernel, PerGroup, RangeMethod, WeightScheme
     from engine.plan import LayerPlan, PlanDefaults, build_plan
+    from engine.requests.conversion import ConvertRequest, ConvertResult
+    from engine.requests.opening import OpenRequest
     from engine.summary import ModelSummary
 
     context = JobContext()

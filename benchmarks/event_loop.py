@@ -36,7 +36,8 @@ if sys.platform == "linux" and not os.environ.get("DISPLAY"):
 from PySide6.QtCore import QEventLoop, QObject, QSettings, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
 
-from engine.jobs.requests import Budget, DataChoice
+from engine.requests.allocation import Budget
+from engine.requests.data import DataChoice
 from gui.analysis_choice import AnalysisChoice
 from gui.app import SWITCH_INTERVAL_S, build_main_window
 from gui.job_runner import Job

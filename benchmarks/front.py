@@ -21,22 +21,13 @@ from benchmarks.latency_prediction import time_in_turn
 from benchmarks.manifest_accuracy import SUBJECTS, Subject
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import (
-    AnalysisMethod,
-    AnalyzeRequest,
-    CalibrateRequest,
-    ConvertRequest,
-    ConvertResult,
-    EvaluateRequest,
-    Evaluation,
-    Front,
-    FrontPoint,
-    FrontRequest,
-    LatencyRequest,
-    OpenRequest,
-)
 from engine.latency.figures import Latencies
 from engine.plan import Plan, build_plan
+from engine.requests.allocation import Front, FrontPoint, FrontRequest
+from engine.requests.analysis import AnalysisMethod, AnalyzeRequest, CalibrateRequest
+from engine.requests.benchmark import LatencyRequest
+from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation
+from engine.requests.opening import OpenRequest
 from engine.sensitivity.matrix import Sensitivity
 from engine.summary import ModelSummary
 

@@ -22,16 +22,12 @@ from benchmarks.networks import write_images, write_resnet50
 from engine.data.dataset import open_dataset
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import (
-    Benchmark,
-    BenchmarkRequest,
-    CalibrateRequest,
-    ConvertRequest,
-    ConvertResult,
-    DataChoice,
-    OpenRequest,
-)
 from engine.plan import build_plan
+from engine.requests.analysis import CalibrateRequest
+from engine.requests.benchmark import Benchmark, BenchmarkRequest
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.data import DataChoice
+from engine.requests.opening import OpenRequest
 from engine.summary import ModelSummary
 
 SAMPLES = 32

@@ -22,22 +22,17 @@ from typing import TypeVar
 from engine.data.dataset import open_dataset
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import (
-    AllocateRequest,
-    AllocateResult,
-    AnalyzeRequest,
-    Budget,
-    CalibrateRequest,
-    ConvertRequest,
-    DataChoice,
-    LatencyRequest,
-    OpenRequest,
-)
 from engine.latency.figures import Latencies
 from engine.latency.prediction import predict_latency_us
 from engine.model.runtime import Session
 from engine.numerics.schemes import ActivationMode
 from engine.plan import FLOAT_LAYER, Plan, PlanDefaults, build_plan, choose_layer_plan
+from engine.requests.allocation import AllocateRequest, AllocateResult, Budget
+from engine.requests.analysis import AnalyzeRequest, CalibrateRequest
+from engine.requests.benchmark import LatencyRequest
+from engine.requests.conversion import ConvertRequest
+from engine.requests.data import DataChoice
+from engine.requests.opening import OpenRequest
 from engine.sensitivity.matrix import Sensitivity, noise_to_signal
 from engine.sizes import predict_file_bytes
 from engine.summary import ModelSummary

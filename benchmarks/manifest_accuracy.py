@@ -30,15 +30,10 @@ from engine.data.dataset import open_dataset
 from engine.errors import BitsmithError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import (
-    ConvertRequest,
-    ConvertResult,
-    DataChoice,
-    EvaluateRequest,
-    Evaluation,
-    OpenRequest,
-)
 from engine.plan import build_plan
+from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation
+from engine.requests.data import DataChoice
+from engine.requests.opening import OpenRequest
 from engine.summary import ModelSummary
 
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"

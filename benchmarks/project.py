@@ -26,12 +26,13 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtCore import QEventLoop, QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
-from engine.jobs.requests import BenchmarkPoint, ConvertResult, Evaluation, LayerOutcome
 from engine.numerics.schemes import Kernel, WeightScheme
 from engine.plan import LayerPlan, Plan
 from engine.project.file import ProjectEncoder, load_project, save_project
 from engine.project.project import Project, WindowState
 from engine.project.runs import Run
+from engine.requests.benchmark import BenchmarkPoint
+from engine.requests.conversion import ConvertResult, Evaluation, LayerOutcome
 from gui.app import SWITCH_INTERVAL_S, build_main_window
 from gui.main_window import MainWindow
 from gui.project.snapshot import Unknown, take_snapshot

@@ -17,8 +17,9 @@ from scipy.stats import spearmanr
 from benchmarks.manifest_accuracy import SUBJECTS
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import AnalysisMethod, AnalyzeRequest, OpenRequest
 from engine.plan import build_plan
+from engine.requests.analysis import AnalysisMethod, AnalyzeRequest
+from engine.requests.opening import OpenRequest
 from engine.sensitivity.matrix import Metric, Sensitivity, damage
 from engine.summary import ModelSummary
 

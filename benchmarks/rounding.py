@@ -30,9 +30,10 @@ from engine.cli.options import ACTIVATIONS
 from engine.errors import BitsmithError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, ConvertResult, OpenRequest
 from engine.numerics.schemes import DEFAULT_GROUP_SIZE, InputScaling, Kernel, Rounding
 from engine.plan import Plan, PlanDefaults, build_plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.opening import OpenRequest
 from engine.summary import ModelSummary
 
 CHANGES: Mapping[str, Mapping[str, Any]] = {

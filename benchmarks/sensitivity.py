@@ -34,18 +34,12 @@ from engine.data.dataset import open_dataset
 from engine.errors import BitsmithError, BudgetError
 from engine.job_context import JobContext
 from engine.jobs.operations import open_cached, run_request
-from engine.jobs.requests import (
-    AllocateRequest,
-    AnalysisMethod,
-    AnalyzeRequest,
-    Budget,
-    DataChoice,
-    Forecast,
-    ForecastRequest,
-)
 from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import Plan, build_plan, choose_layer_plan
+from engine.requests.allocation import AllocateRequest, Budget
+from engine.requests.analysis import AnalysisMethod, AnalyzeRequest, Forecast, ForecastRequest
+from engine.requests.data import DataChoice
 from engine.sensitivity.matrix import Metric, Sensitivity
 from engine.sensitivity.suffix import SuffixGraph, candidate_weight
 

@@ -26,18 +26,12 @@ from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from benchmarks.transformers import ENCODER_VOCABULARY, EncoderShape, cached_encoder, write_tokens
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import (
-    Benchmark,
-    BenchmarkRequest,
-    ConvertRequest,
-    ConvertResult,
-    DataChoice,
-    EvaluateRequest,
-    Evaluation,
-    OpenRequest,
-)
 from engine.numerics.schemes import ActivationMode, Kernel, PerGroup, WeightScheme
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan
+from engine.requests.benchmark import Benchmark, BenchmarkRequest
+from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation
+from engine.requests.data import DataChoice
+from engine.requests.opening import OpenRequest
 from engine.summary import ModelSummary
 
 SEQUENCE = 128

@@ -22,10 +22,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from engine.allocation import find_front
-from engine.jobs.requests import FrontRequest
 from engine.latency.figures import FLOAT_FORM, Latencies, LatencyCell, LayerLatency
 from engine.numerics.schemes import ActivationMode, Kernel
 from engine.plan import PlanDefaults, build_plan
+from engine.requests.allocation import FrontRequest
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
 from engine.summary import LayerSummary, ModelSummary, NodeSummary
 from gui.layers.page import LayersPage

@@ -11,7 +11,7 @@ The steps of the loop are plain functions over plain data, one per module::
     from engine.evaluation import evaluate
     from engine.benchmark import benchmark
 
-``engine.jobs.requests`` bundles the same steps as requests that a worker process runs for the
+``engine.requests`` bundles the same steps as requests that a worker process runs for the
 window and the command line.
 """
 

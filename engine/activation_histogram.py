@@ -17,11 +17,11 @@ from engine.calibration.calibration import Calibration
 from engine.calibration.ranges import Distribution, expected_error
 from engine.calibration.statistics import TensorStatistics
 from engine.errors import CalibrationError, ModelError
-from engine.jobs.requests import ActivationHistogram, ActivationHistogramRequest
 from engine.model.opened import Model
 from engine.numerics.affine import UINT8_MAX, choose_tensor_quantization
 from engine.numerics.schemes import Kernel
 from engine.placement import find_input_source
+from engine.requests.histograms import ActivationHistogram, ActivationHistogramRequest
 
 Values = npt.NDArray[np.float64]
 

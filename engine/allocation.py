@@ -28,12 +28,12 @@ from engine.candidates import (
     time_of,
 )
 from engine.errors import BudgetError, PlanError
-from engine.jobs.requests import AllocateRequest, AllocateResult, Front, FrontPoint, FrontRequest, Prediction
 from engine.latency.figures import Latencies
 from engine.latency.prediction import predict_latency_us
 from engine.placement import place
 from engine.plan import Plan, ensure_plan_fits
 from engine.prediction import layer_damage, predict_ram_bytes, predict_value
+from engine.requests.allocation import AllocateRequest, AllocateResult, Front, FrontPoint, FrontRequest, Prediction
 from engine.sensitivity.matrix import Metric, Sensitivity, undamage
 from engine.sizes import (
     METADATA_BYTES,

@@ -16,11 +16,12 @@ from engine.data.binding import fixed_batch_of
 from engine.data.dataset import open_dataset
 from engine.errors import BitsmithError, DataError, ModelError
 from engine.job_context import JobContext
-from engine.jobs.requests import Benchmark, BenchmarkPoint, BenchmarkRequest, DataChoice, RunSetting, SweepPoint
 from engine.machine import describe_cpu, describe_runtime
 from engine.memory_probe import MemoryUse, measure_memory
 from engine.model.opening import external_tensors, resolve_onnx
 from engine.model.runtime import Session
+from engine.requests.benchmark import Benchmark, BenchmarkPoint, BenchmarkRequest, RunSetting, SweepPoint
+from engine.requests.data import DataChoice
 from engine.summary import TensorSpec
 
 Feeds = dict[str, NDArray[Any]]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from engine.candidates import Cost, count_file_bytes, count_ram_bytes, count_stored_bits, time_of
 from engine.errors import BudgetError
-from engine.jobs.requests import Budget
 from engine.latency.figures import Latencies
 from engine.latency.prediction import predict_latency_us
 from engine.plan import Plan
 from engine.prediction import predict_ram_bytes
+from engine.requests.allocation import Budget
 from engine.sensitivity.matrix import Metric, damage
 from engine.sizes import bits_per_weight, predict_file_bytes
 from engine.summary import ModelSummary

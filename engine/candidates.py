@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from engine.errors import BudgetError
-from engine.jobs.requests import AllocateRequest, FrontRequest
 from engine.latency.figures import Latencies
 from engine.latency.prediction import layer_us
 from engine.numerics.schemes import ActivationMode
 from engine.plan import LayerPlan, PlanDefaults, choose_layer_plan
 from engine.prediction import layer_damage, loaded_bytes
+from engine.requests.allocation import AllocateRequest, FrontRequest
 from engine.sensitivity.matrix import Metric
 from engine.sizes import joint_bytes, stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary

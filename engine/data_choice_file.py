@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.jobs.requests import DataChoice
 from engine.project.codec import decode
+from engine.requests.data import DataChoice
 
 SUFFIX = ".json"
 KEY = "bitsmith_data"

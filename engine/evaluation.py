@@ -14,9 +14,9 @@ from engine.comparison import OutputComparison, class_scores, is_probabilities, 
 from engine.data.dataset import Batch, Dataset, open_dataset
 from engine.errors import DataError, ModelError
 from engine.job_context import JobContext
-from engine.jobs.requests import EvaluateRequest, Evaluation
 from engine.model.opening import resolve_onnx
 from engine.model.runtime import Session
+from engine.requests.conversion import EvaluateRequest, Evaluation
 
 FLOAT_DTYPES = ("float32", "float16", "float64")
 PREFERRED_BATCH = 32

@@ -16,9 +16,10 @@ from engine.data.labels import find_label_table
 from engine.data.preview import find_image_size
 from engine.errors import DataError
 from engine.job_context import JobContext
-from engine.jobs.requests import CheckRequest, DataCheck, DataChoice, FitRequest, PresetFit, PresetFits
 from engine.model.opening import resolve_onnx
 from engine.model.runtime import Session
+from engine.requests.data import CheckRequest, DataCheck, DataChoice
+from engine.requests.opening import FitRequest, PresetFit, PresetFits
 from engine.summary import ModelSummary
 
 BATCH = 16

@@ -23,9 +23,9 @@ from engine.candidates import count_file_bytes
 from engine.data.dataset import Dataset
 from engine.errors import BudgetError
 from engine.job_context import JobContext
-from engine.jobs.requests import AllocateRequest, PolishRequest, PolishResult, PolishStep
 from engine.model.opened import Model
 from engine.plan import Plan
+from engine.requests.allocation import AllocateRequest, PolishRequest, PolishResult, PolishStep
 from engine.sensitivity.matrix import Metric, damage, undamage
 from engine.sensitivity.plan_meter import PlanMeter
 

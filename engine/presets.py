@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import PlanError
-from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES
 from engine.numerics.schemes import (
     DEFAULT_GROUP_SIZE,
     WEIGHT_BITS,
@@ -41,6 +40,7 @@ from engine.numerics.schemes import (
     Rounding,
 )
 from engine.plan import LayerPlan, Plan, PlanDefaults, choose_layer_plan
+from engine.requests.data import DEFAULT_CALIBRATION_SAMPLES
 from engine.summary import LayerSummary, ModelSummary
 from engine.user_files import preset_files
 

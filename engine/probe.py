@@ -27,13 +27,14 @@ from engine.conversion.convert import convert
 from engine.data.dataset import Dataset, open_dataset
 from engine.errors import BitsmithError
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest, DataChoice
 from engine.machine import describe_cpu, describe_runtime
 from engine.model.opened import Model, open_model
 from engine.model.runtime import Session
 from engine.numerics.schemes import DEFAULT_GROUP_SIZE, Kernel, PerGroup
 from engine.plan import LayerPlan, Plan, PlanDefaults, choose_layer_plan, refuse_layer_plan
 from engine.probe_table import ProbeCell, ProbeTable, load_table, save_table
+from engine.requests.conversion import ConvertRequest
+from engine.requests.data import DataChoice
 
 OPSET, IR_VERSION = 21, 10
 PROBED_BITS = (16, 8, 4, 2)

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import ModelError
-from engine.jobs.requests import WeightHistogram, WeightHistogramRequest
 from engine.model.opened import Model
 from engine.model.quantized_layers import ensure_finite, quantize_layer, to_float16
 from engine.numerics.schemes import WeightScheme
 from engine.numerics.weights import QuantizedWeight, find_full_ranges, keep_share, range_of
+from engine.requests.histograms import WeightHistogram, WeightHistogramRequest
 from engine.summary import LayerSummary
 
 Matrix = npt.NDArray[np.float32]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.jobs.requests import AnalysisMethod, AnalyzeRequest, DataChoice
 from engine.plan import Plan
+from engine.requests.analysis import AnalysisMethod, AnalyzeRequest
+from engine.requests.data import DataChoice
 
 DEFAULT_SAMPLES = 64
 

@@ -11,7 +11,8 @@ from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSplitter, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from engine.jobs.requests import BenchmarkPoint, RunSetting
+from engine.requests.benchmark import BenchmarkPoint, RunSetting
+from engine.units import format_bytes
 from gui.compare.latency_plot import LatencyPlot
 from gui.compare.store import Comparisons, Subject
 from gui.compare.throughput_plot import ThroughputPlot
@@ -21,7 +22,7 @@ from gui.saving import TableSaver
 from gui.session import Session
 from gui.spin_box import SpinBox
 from gui.theme import Theme
-from gui.units import format_bytes, format_ms, format_ratio
+from gui.units import format_ms, format_ratio
 
 TABLE_HEIGHT = 150
 PLOT_HEIGHT = 240

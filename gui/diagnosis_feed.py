@@ -5,8 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.diagnosis.report import Diagnosis, LayerDiagnosis
-from engine.jobs.requests import DataChoice, DiagnoseRequest
 from engine.plan import LayerPlan, PlanDefaults
+from engine.requests.analysis import DiagnoseRequest
+from engine.requests.data import DataChoice
 from gui.job_runner import JobRunner
 from gui.session import Session
 

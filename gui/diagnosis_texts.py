@@ -8,7 +8,8 @@ from PySide6.QtCore import QCoreApplication
 
 from engine.diagnosis.report import Finding, FindingKind, Remedy, RemedyKind, format_figures
 from engine.numerics.schemes import PerGroup
-from gui.units import MINUS, format_bytes, format_delta
+from engine.units import format_bytes
+from gui.units import MINUS, format_delta
 
 CONTEXT = "Diagnosis"
 NO_BREAK = "\N{NO-BREAK SPACE}"

@@ -13,26 +13,19 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Slot
 
-from engine.jobs.requests import (
-    BundleRequest,
-    BundleResult,
-    CalibrateRequest,
-    CalibrateResult,
-    ConvertRequest,
-    ConvertResult,
-    ReportRequest,
-    ReportResult,
-    Request,
-)
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, choose_layer_plan, is_portable
 from engine.project.runs import Run
+from engine.requests.analysis import CalibrateRequest, CalibrateResult
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.handing_over import BundleRequest, BundleResult, ReportRequest, ReportResult
+from engine.requests.request import Request
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 from gui.export_files import ExportThread
 from gui.job_runner import Job, JobRunner
 from gui.notify import Notifier
 from gui.session import Session
-from gui.units import format_bytes
 
 CALIBRATION_SUFFIX = ".calib"
 Scratch = tempfile.TemporaryDirectory[str]

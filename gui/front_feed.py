@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from engine.jobs.requests import Front, FrontRequest
 from engine.plan import Plan
+from engine.requests.allocation import Front, FrontRequest
 from engine.summary import ModelSummary
 from gui.job_runner import JobRunner
 from gui.session import Session

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from engine.jobs.requests import (
+from engine.plan import LayerPlan
+from engine.requests.histograms import (
     ActivationHistogram,
     ActivationHistogramRequest,
     WeightHistogram,
     WeightHistogramRequest,
 )
-from engine.plan import LayerPlan
 from gui.job_runner import Job, JobRunner
 from gui.session import Session
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
-from engine.jobs.requests import ActivationHistogram, Histogram
+from engine.requests.histograms import ActivationHistogram, Histogram
 from gui.theme import Theme
 
 MAX_GRID_LINES = 64

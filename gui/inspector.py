@@ -22,6 +22,7 @@ from engine.numerics.schemes import (
 from engine.plan import LayerPlan
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
+from engine.units import format_bytes
 from gui.diagnosis_box import DiagnosisBox
 from gui.engine_texts import translate_reason
 from gui.histogram_feed import HistogramFeed
@@ -38,7 +39,7 @@ from gui.plan_edits import (
 )
 from gui.session import Session
 from gui.theme import Theme
-from gui.units import NOTHING, format_bytes, format_count
+from gui.units import NOTHING, format_count
 
 WIDTH = 316
 PLOT_HEIGHT = 150

@@ -12,8 +12,8 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 from typing_extensions import override
 
 from engine.errors import BitsmithError, JobCancelled
-from engine.jobs.requests import Request
 from engine.jobs.supervisor import JobFailed, WorkerProcess
+from engine.requests.request import Request
 
 CANCEL_REPEAT_MS = 100
 

@@ -6,13 +6,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from engine.sensitivity.matrix import Metric
+from engine.units import format_bytes
 from gui.elided_label import ElidedLabel
 from gui.figures import LiveFigures
 from gui.measured_plans import describe_pair, format_error
 from gui.metrics import format_metric, metric_name
 from gui.naming import named
 from gui.session import Session
-from gui.units import NOTHING, format_bytes, format_ms, format_ratio
+from gui.units import NOTHING, format_ms, format_ratio
 
 GAP = 18
 

@@ -24,9 +24,9 @@ from PySide6.QtWidgets import (
 from typing_extensions import override
 
 from engine import __version__
-from engine.jobs.requests import DataChoice
 from engine.numerics.schemes import WEIGHT_BITS, Rounding
 from engine.project.project import PROJECT_SUFFIX, Project, WindowState, is_project_path
+from engine.requests.data import DataChoice
 from gui.actions import Actions, Needs
 from gui.commands import layer_commands, menu_commands
 from gui.compare.jobs import CompareJobs

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from engine.jobs.requests import PolishStep
 from engine.numerics.schemes import Kernel, WeightScheme
 from engine.plan import Plan
 from engine.prediction import predict_value
+from engine.requests.allocation import PolishStep
 from engine.sensitivity.matrix import Metric, SensitivityRow
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 from gui.metrics import format_metric, metric_name
-from gui.units import format_bytes, format_delta
+from gui.units import format_delta
 
 CONTEXT = "Measured"
 ADDITIVE = (Metric.SQNR, Metric.TOP1_DROP)

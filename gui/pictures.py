@@ -15,8 +15,8 @@ from pathlib import Path
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
-from engine.jobs.requests import Budget
 from engine.plan import build_plan
+from engine.requests.allocation import Budget
 from gui.app import build_main_window
 from gui.distributions.view_bar import Subject
 from gui.photographer import ASIDE, Condition, Photographer, Steps

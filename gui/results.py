@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.jobs.requests import DataChoice
+from engine.requests.data import DataChoice
 
 
 @dataclass(frozen=True)

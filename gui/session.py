@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from engine.jobs.requests import Benchmark, BenchmarkPoint, ConvertResult, DataChoice, Evaluation, PolishStep
 from engine.latency.figures import Latencies
 from engine.numerics.schemes import ActivationMode
 from engine.plan import LayerPlan, Plan, build_plan
@@ -22,6 +21,10 @@ from engine.project.runs import (
     with_evaluation,
     without_output,
 )
+from engine.requests.allocation import PolishStep
+from engine.requests.benchmark import Benchmark, BenchmarkPoint
+from engine.requests.conversion import ConvertResult, Evaluation
+from engine.requests.data import DataChoice
 from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow
 from engine.sizes import bits_per_weight
 from engine.summary import LayerSummary, ModelSummary

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
-from engine.jobs.requests import DEFAULT_RECOVERY_SECONDS, AnalysisMethod
 from engine.recovery.targets import Rung, TargetKind
+from engine.requests.analysis import AnalysisMethod
+from engine.requests.recovery import DEFAULT_RECOVERY_SECONDS
 from gui.analysis_choice import DEFAULT_SAMPLES, AnalysisChoice
 from gui.compare.thresholds import Thresholds
 from gui.measured_plans import PolishChoice

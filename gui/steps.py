@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from engine.jobs.requests import Budget
+from engine.requests.allocation import Budget
 from gui.analysis_choice import AnalysisChoice
 from gui.dialogs.allocate_dialog import AllocateDialog
 from gui.dialogs.analyse_dialog import AnalyseDialog

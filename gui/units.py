@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import math
 
+from engine.units import format_three_digits
+
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 NOTHING = "\N{EN DASH}"
 INFINITY = "\N{INFINITY}"
-
-
-def _three_digits(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
-
-
-def format_bytes(count: int) -> str:
-    """12 B, 3.4 kB, 6.60 MB: decimal units, three digits."""
-    if count < 1000:
-        return f"{count} B"
-    value, unit = count / 1e3, "kB"
-    for larger in ("MB", "GB"):
-        if value >= 999.5:
-            value, unit = value / 1e3, larger
-    return f"{_three_digits(value)} {unit}"
 
 
 def format_count(count: int) -> str:
@@ -30,7 +17,7 @@ def format_count(count: int) -> str:
     if count < 1000:
         return str(count)
     value, unit = (count / 1e3, "k") if count < 999_500 else (count / 1e6, "M") if count < 1e9 else (count / 1e9, "G")
-    return f"{value:.0f} {unit}" if unit == "k" and value >= 10 else f"{_three_digits(value)} {unit}"
+    return f"{value:.0f} {unit}" if unit == "k" and value >= 10 else f"{format_three_digits(value)} {unit}"
 
 
 def format_ratio(ratio: float) -> str:
@@ -61,7 +48,7 @@ def format_delta(value: float, digits: int = 2) -> str:
 
 def format_ms(value: float) -> str:
     """A latency in milliseconds, three digits."""
-    return f"{value:.3f}" if value < 1 else _three_digits(value)
+    return f"{value:.3f}" if value < 1 else format_three_digits(value)
 
 
 def format_time(seconds: float) -> str:

@@ -9,39 +9,21 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from engine.jobs.requests import (
-    AllocateRequest,
-    AllocateResult,
-    AnalyzeRequest,
-    Benchmark,
-    BenchmarkPoint,
-    BenchmarkRequest,
-    Budget,
-    CalibrateRequest,
-    CalibrateResult,
-    ConvertRequest,
-    ConvertResult,
-    DataChoice,
-    DataRequest,
-    DataSummary,
-    EvaluateRequest,
-    Evaluation,
-    ForecastRequest,
-    LatencyRequest,
-    OpenRequest,
-    PolishRequest,
-    PolishResult,
-    PolishStep,
-    Request,
-    RunSetting,
-)
 from engine.plan import Plan
 from engine.project.project import CalibrationFile, LoadedData
 from engine.project.runs import read_run_files
 from engine.pytorch import is_packed_path
 from engine.pytorch.consent import CONSENT_ACCEPT, CONSENT_QUESTION, read_danger, read_fingerprint
+from engine.requests.allocation import AllocateRequest, AllocateResult, Budget, PolishRequest, PolishResult, PolishStep
+from engine.requests.analysis import AnalyzeRequest, CalibrateRequest, CalibrateResult, ForecastRequest
+from engine.requests.benchmark import Benchmark, BenchmarkPoint, BenchmarkRequest, LatencyRequest, RunSetting
+from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation
+from engine.requests.data import DataChoice, DataRequest, DataSummary
+from engine.requests.opening import OpenRequest
+from engine.requests.request import Request
 from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 from gui.analysis_choice import AnalysisChoice
 from gui.data.feed import DataFeed
 from gui.job_runner import Job, JobRunner
@@ -51,7 +33,7 @@ from gui.notify import Notifier
 from gui.results import WantedData
 from gui.session import Session
 from gui.settings import Settings
-from gui.units import format_bytes, format_db
+from gui.units import format_db
 
 BENCHMARK_S = 5.0
 

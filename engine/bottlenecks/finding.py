@@ -29,7 +29,6 @@ from engine.bottlenecks.report import (
 from engine.data.binding import fixed_batch_of
 from engine.errors import DataError
 from engine.job_context import JobContext
-from engine.jobs.requests import BottlenecksRequest
 from engine.latency.matching import Matcher
 from engine.latency.timing import Feeds, NodeTime, Stopwatch, time_in_turn
 from engine.machine import cpu_features, describe_cpu, describe_runtime
@@ -37,6 +36,7 @@ from engine.model.observation import draw_inputs, find_sequence_length
 from engine.model.opened import Model
 from engine.model.opening import resolve_onnx
 from engine.model.runtime import Session
+from engine.requests.benchmark import BottlenecksRequest
 
 FAST_INTEGER_FEATURES = frozenset({"AVX512-VNNI", "AVX-VNNI", "AMX", "dot product", "I8MM"})
 # A layer counts as slower than float beyond what two measurements of the same thing differ by.

@@ -35,10 +35,10 @@ from engine.conversion.manifest import manifest_path_for, plan_path_for
 from engine.data.dataset import Dataset, open_dataset
 from engine.errors import ModelError, OutputError
 from engine.job_context import JobContext, ensure_writable
-from engine.jobs.requests import BundleRequest, BundleResult
 from engine.model.opening import external_tensors
 from engine.model.runtime import Session
 from engine.pytorch import is_packed_path
+from engine.requests.handing_over import BundleRequest, BundleResult
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "resources" / "bundle"
 MODEL_FILE = "model.onnx"

@@ -13,8 +13,10 @@ from typing import Any
 
 import engine
 from engine.errors import OutputError
-from engine.jobs.requests import BenchmarkPoint, BundleRequest, Evaluation
 from engine.machine import describe_cpu, describe_runtime
+from engine.requests.benchmark import BenchmarkPoint
+from engine.requests.conversion import Evaluation
+from engine.requests.handing_over import BundleRequest
 from engine.summary import TensorSpec
 
 SCHEMA_VERSION = 1

@@ -13,7 +13,6 @@ from engine.cli.command import (
     Table,
     UsageError,
     describe_metric,
-    format_bytes,
     format_metric,
 )
 from engine.cli.job import ConsoleContext, run_job
@@ -34,21 +33,15 @@ from engine.cli.options import (
 )
 from engine.errors import JobCancelled
 from engine.job_context import JobContext, ensure_writable
-from engine.jobs.requests import (
-    AllocateRequest,
-    AllocateResult,
-    Budget,
-    LatencyRequest,
-    PolishRequest,
-    PolishResult,
-    PolishStep,
-)
 from engine.latency.figures import Latencies
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan, select_layers
 from engine.presets import find_preset
+from engine.requests.allocation import AllocateRequest, AllocateResult, Budget, PolishRequest, PolishResult, PolishStep
+from engine.requests.benchmark import LatencyRequest
 from engine.sensitivity.matrix import Metric, Sensitivity, load_sensitivity
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,8 +22,8 @@ from engine.cli.options import (
     read_scheme,
 )
 from engine.job_context import ensure_writable
-from engine.jobs.requests import AnalysisMethod, AnalyzeRequest, Forecast, ForecastRequest
 from engine.plan import build_plan
+from engine.requests.analysis import AnalysisMethod, AnalyzeRequest, Forecast, ForecastRequest
 from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow, sensitivity_to_json
 from engine.summary import ModelSummary
 

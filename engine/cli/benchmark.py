@@ -6,11 +6,12 @@ import argparse
 from itertools import product
 
 from engine.cli.bottlenecks import run_bottlenecks
-from engine.cli.command import Answer, Command, JsonObject, Table, UsageError, format_bytes
+from engine.cli.command import Answer, Command, JsonObject, Table, UsageError
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.layer_latency import run_layers
 from engine.cli.options import add_data, add_import, import_first, positive_count, read_data
-from engine.jobs.requests import Benchmark, BenchmarkRequest, RunSetting, SweepPoint
+from engine.requests.benchmark import Benchmark, BenchmarkRequest, RunSetting, SweepPoint
+from engine.units import format_bytes
 
 MOST_CORES = 4096
 

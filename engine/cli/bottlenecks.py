@@ -16,7 +16,7 @@ from engine.bottlenecks.report import (
 from engine.cli.command import Answer, JsonObject, Table, UsageError
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import read_data
-from engine.jobs.requests import BottlenecksRequest
+from engine.requests.benchmark import BottlenecksRequest
 
 SHOWN_OPERATORS = 12
 SHOWN_LAYERS = 6

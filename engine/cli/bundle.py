@@ -7,10 +7,11 @@ import dataclasses
 from pathlib import Path
 
 from engine.bundle.labels import load_class_names
-from engine.cli.command import Answer, Command, format_bytes
+from engine.cli.command import Answer, Command
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import add_data, add_output, read_data
-from engine.jobs.requests import BundleRequest, BundleResult
+from engine.requests.handing_over import BundleRequest, BundleResult
+from engine.units import format_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,8 +17,9 @@ from engine.cli.options import (
     import_first,
     read_required_data,
 )
-from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES, CalibrateRequest, CalibrateResult
 from engine.numerics.schemes import CalibrationMethod
+from engine.requests.analysis import CalibrateRequest, CalibrateResult
+from engine.requests.data import DEFAULT_CALIBRATION_SAMPLES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -70,16 +70,6 @@ class Table:
         )
 
 
-def format_bytes(count: float) -> str:
-    """Decimal units, three digits: 1.16 MB."""
-    value, unit = float(count), "B"
-    for bigger in ("kB", "MB", "GB", "TB"):
-        if value < 999.5:
-            break
-        value, unit = value / 1000, bigger
-    return f"{value:.0f} B" if unit == "B" else f"{value:.3g} {unit}"
-
-
 def format_db(value: float | None) -> str:
     """A figure in dB to one decimal; `∞` where nothing was lost."""
     if value is None:

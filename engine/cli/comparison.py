@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from engine.cli.command import Answer, Table, drop_absent, format_db
-from engine.jobs.requests import ChangedSample, ChangedSamples, ClassGuess, LayerErrors
+from engine.requests.comparison import ChangedSample, ChangedSamples, ClassGuess, LayerErrors
 
 
 def describe_layer_errors(found: LayerErrors) -> Answer:

@@ -7,7 +7,7 @@ import dataclasses
 from collections import Counter
 from pathlib import Path
 
-from engine.cli.command import Answer, Command, JsonObject, UsageError, format_bytes, format_db
+from engine.cli.command import Answer, Command, JsonObject, UsageError, format_db
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
     DEFAULT_BITS,
@@ -26,12 +26,14 @@ from engine.cli.options import (
     read_scheme,
 )
 from engine.job_context import ensure_writable
-from engine.jobs.requests import DEFAULT_CALIBRATION_SAMPLES, ConvertRequest, ConvertResult
 from engine.numerics.schemes import WEIGHT_BITS, ActivationMode
 from engine.plan import Plan, ensure_plan_fits, format_plan, load_plan
 from engine.presets import find_preset
 from engine.pytorch import is_packed_path
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.data import DEFAULT_CALIBRATION_SAMPLES
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,32 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.cli.benchmark import benchmark_to_json
-from engine.cli.command import Answer, Command, JsonObject, Table, format_bytes, format_db
+from engine.cli.command import Answer, Command, JsonObject, Table, format_db
 from engine.cli.convert import convert_to_json
 from engine.cli.evaluate import evaluation_to_json
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.sample import Sample, load_sample
 from engine.errors import OutputError
-from engine.jobs.requests import (
-    AllocateRequest,
-    AllocateResult,
-    AnalyzeRequest,
-    Benchmark,
-    BenchmarkRequest,
-    Budget,
-    CalibrateRequest,
-    CalibrateResult,
-    ConvertRequest,
-    ConvertResult,
-    DataChoice,
-    EvaluateRequest,
-    Evaluation,
-    OpenRequest,
-)
 from engine.plan import Plan, build_plan, format_plan
+from engine.requests.allocation import AllocateRequest, AllocateResult, Budget
+from engine.requests.analysis import AnalyzeRequest, CalibrateRequest, CalibrateResult
+from engine.requests.benchmark import Benchmark, BenchmarkRequest
+from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation
+from engine.requests.data import DataChoice
+from engine.requests.opening import OpenRequest
 from engine.sensitivity.matrix import Sensitivity, sensitivity_to_json
 from engine.sizes import predict_file_bytes
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 
 DEFAULT_FOLDER = "bitsmith-demo"
 ENTRY_POINT = Path(__file__).resolve().parents[2] / "main.py"

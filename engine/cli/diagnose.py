@@ -32,9 +32,9 @@ from engine.diagnosis.report import (
     format_gain,
 )
 from engine.job_context import ensure_writable
-from engine.jobs.requests import DiagnoseRequest
 from engine.numerics.schemes import WEIGHT_BITS
 from engine.plan import Plan, ensure_plan_fits, load_plan, plan_to_json, select_layers
+from engine.requests.analysis import DiagnoseRequest
 from engine.summary import LayerSummary, ModelSummary
 
 DEFAULT_SAMPLES = DiagnoseRequest.samples

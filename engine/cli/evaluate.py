@@ -11,15 +11,8 @@ from engine.cli.comparison import describe_changed_samples, describe_layer_error
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import add_data, add_model, add_samples, import_first, positive_count, read_required_data
 from engine.errors import DataError
-from engine.jobs.requests import (
-    DEFAULT_EVALUATION_SAMPLES,
-    ChangedSamples,
-    ChangedSamplesRequest,
-    EvaluateRequest,
-    Evaluation,
-    LayerErrors,
-    LayerErrorsRequest,
-)
+from engine.requests.comparison import ChangedSamples, ChangedSamplesRequest, LayerErrors, LayerErrorsRequest
+from engine.requests.conversion import DEFAULT_EVALUATION_SAMPLES, EvaluateRequest, Evaluation
 
 METRICS = {
     "top1": ("top-1", "%", "top1", "labels in the data"),

@@ -6,12 +6,13 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from engine.cli.command import Answer, Command, Table, format_bytes, format_shape
+from engine.cli.command import Answer, Command, Table, format_shape
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import add_model, open_request
 from engine.machine import advise_range, describe_cpu
 from engine.pytorch import is_packed_path
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 
 
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:

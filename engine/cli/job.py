@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 from engine.job_context import JobContext
-from engine.jobs.requests import Request
+from engine.requests.request import Request
 
 TTY_INTERVAL_S = 0.1
 LOG_INTERVAL_S = 5.0

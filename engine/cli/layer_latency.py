@@ -9,10 +9,11 @@ from pathlib import Path
 from engine.cli.command import Answer, Table, UsageError
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import read_data
-from engine.jobs.requests import LatencyRequest, OpenRequest
 from engine.latency.figures import FLOAT_FORM, Form, Latencies, LatencyCell, latencies_to_json
 from engine.numerics.schemes import FLOAT_BITS, Kernel
 from engine.plan import PlanDefaults, build_plan
+from engine.requests.benchmark import LatencyRequest
+from engine.requests.opening import OpenRequest
 from engine.summary import ModelSummary
 
 

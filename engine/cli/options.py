@@ -14,7 +14,6 @@ from engine.cli.job import run_job
 from engine.data_choice_file import is_choice_path, load_choice
 from engine.errors import OutputError
 from engine.job_context import JobContext
-from engine.jobs.requests import DataChoice, OpenRequest
 from engine.numerics.schemes import (
     DEFAULT_GROUP_SIZE,
     DEFAULT_WEIGHT_PERCENTILE,
@@ -29,6 +28,8 @@ from engine.numerics.schemes import (
 )
 from engine.plan import Plan, PlanDefaults, build_plan, choose_layer_plan, select_layers
 from engine.presets import apply_preset, find_preset
+from engine.requests.data import DataChoice
+from engine.requests.opening import OpenRequest
 from engine.summary import ModelSummary
 from engine.user_files import preset_files
 

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from engine.cli.command import Answer, Command, JsonObject, Table, UsageError, drop_absent, format_bytes
+from engine.cli.command import Answer, Command, JsonObject, Table, UsageError, drop_absent
 from engine.cli.convert import convert_to_json
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
@@ -26,21 +26,20 @@ from engine.cli.options import (
     read_scheme,
 )
 from engine.job_context import ensure_writable
-from engine.jobs.requests import (
-    DEFAULT_EVALUATION_SAMPLES,
-    DEFAULT_RECOVERY_SAMPLES,
-    DEFAULT_RECOVERY_SECONDS,
-    DataSplit,
-    EvaluationSource,
-    RecoverForecastRequest,
-    RecoverRequest,
-    SplitRequest,
-)
 from engine.numerics.schemes import WEIGHT_BITS
 from engine.plan import Plan, load_plan
 from engine.recovery.report import RecoverForecast, RecoverResult, RecoverStep
 from engine.recovery.targets import Ending, Rung, Target, TargetKind
+from engine.requests.conversion import DEFAULT_EVALUATION_SAMPLES
+from engine.requests.data import DataSplit, EvaluationSource, SplitRequest
+from engine.requests.recovery import (
+    DEFAULT_RECOVERY_SAMPLES,
+    DEFAULT_RECOVERY_SECONDS,
+    RecoverForecastRequest,
+    RecoverRequest,
+)
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 
 UNITS = {TargetKind.DROP: "points", TargetKind.SQNR: "dB", TargetKind.PERPLEXITY: "%"}
 HEADERS = {TargetKind.DROP: "drop", TargetKind.SQNR: "SQNR dB", TargetKind.PERPLEXITY: "perplexity +%"}

@@ -10,23 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.cli.command import Answer, Command, UsageError, format_bytes
+from engine.cli.command import Answer, Command, UsageError
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import add_data, add_model, add_output, ensure_not_source, open_request, read_data
 from engine.data_choice_file import is_choice_path, load_choice
 from engine.errors import DataError
-from engine.jobs.requests import (
-    Benchmark,
-    BenchmarkPoint,
-    DataChoice,
-    Evaluation,
-    ReportRequest,
-    ReportResult,
-)
 from engine.plan import load_plan
 from engine.project.codec import decode
+from engine.requests.benchmark import Benchmark, BenchmarkPoint
+from engine.requests.conversion import Evaluation
+from engine.requests.data import DataChoice
+from engine.requests.handing_over import ReportRequest, ReportResult
 from engine.sensitivity.matrix import load_sensitivity
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 
 FoundT = TypeVar("FoundT")
 

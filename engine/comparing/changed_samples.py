@@ -18,9 +18,9 @@ from engine.data.splitting import Rows
 from engine.errors import DataError
 from engine.evaluation import choose_outputs, ensure_same_shapes, preferred_batch
 from engine.job_context import JobContext
-from engine.jobs.requests import ChangedSample, ChangedSamples, ChangedSamplesRequest, ClassGuess
 from engine.model.opening import resolve_onnx
 from engine.model.runtime import Session
+from engine.requests.comparison import ChangedSample, ChangedSamples, ChangedSamplesRequest, ClassGuess
 
 MOST_SAMPLES = 24
 

@@ -18,12 +18,12 @@ import onnx_ir as ir
 
 from engine.data.dataset import open_dataset
 from engine.job_context import JobContext
-from engine.jobs.requests import LayerError, LayerErrors, LayerErrorsRequest
 from engine.model.layers import Layer
 from engine.model.opened import Model
 from engine.model.opening import resolve_onnx
 from engine.model.runtime import Session
 from engine.model.sessions import load_session
+from engine.requests.comparison import LayerError, LayerErrors, LayerErrorsRequest
 from engine.summary import LayerSummary
 
 BAND_BYTES = 96 << 20

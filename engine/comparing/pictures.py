@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine.data.dataset import FOLDER_PREPROCESSING
 from engine.data.preprocessing import Preprocessing, load_preprocessing, parse_preprocessing
-from engine.jobs.requests import DataChoice
+from engine.requests.data import DataChoice
 
 LARGEST_SIDE = 96
 SMALLEST_SIDE = 4

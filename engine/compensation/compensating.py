@@ -19,7 +19,6 @@ from engine.compensation.walk import Replaced, Walk
 from engine.data.dataset import Dataset
 from engine.errors import UnsupportedOperator
 from engine.job_context import JobContext
-from engine.jobs.requests import LayerRounding
 from engine.model.graph import attribute_float
 from engine.model.layers import RECURRENT_OPS, Layer
 from engine.model.opened import Model
@@ -27,6 +26,7 @@ from engine.model.quantized_layers import ChosenWeights, fake_quantize_layer, qu
 from engine.numerics.schemes import Kernel, Rounding
 from engine.numerics.weights import QuantizedWeight
 from engine.plan import LayerPlan, Plan
+from engine.requests.conversion import LayerRounding
 from engine.torch_graph.graph import TorchGraph
 from engine.torch_graph.tensors import to_tensor
 

@@ -26,10 +26,10 @@ from engine.compensation.student import Student
 from engine.data.dataset import Dataset
 from engine.errors import UnsupportedOperator
 from engine.job_context import JobContext
-from engine.jobs.requests import DistillationPoint
 from engine.model.opened import Model
 from engine.model.quantized_layers import ChosenWeights
 from engine.plan import Plan
+from engine.requests.conversion import DistillationPoint
 from engine.torch_graph.graph import TorchGraph
 
 Tensor = torch.Tensor

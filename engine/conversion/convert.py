@@ -19,13 +19,13 @@ from engine.conversion.verification import Verification, verify, verify_apart
 from engine.data.dataset import Dataset
 from engine.errors import OutputError
 from engine.job_context import JobContext, ensure_writable
-from engine.jobs.requests import DEGRADED_SQNR_DB, ConvertRequest, ConvertResult, LayerOutcome
 from engine.model.opened import Model
 from engine.model.opening import external_tensors
 from engine.model.quantized_layers import ChosenWeights
 from engine.model.sessions import load_session
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, ensure_plan_fits
+from engine.requests.conversion import DEGRADED_SQNR_DB, ConvertRequest, ConvertResult, LayerOutcome
 from engine.sizes import bits_per_weight, predict_file_bytes
 
 # Beyond these, weights go to a file beside the model, and models are not held in memory for comparison.

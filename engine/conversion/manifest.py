@@ -16,9 +16,9 @@ from typing import Any
 import engine
 from engine.errors import OutputError, PlanError
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertResult
 from engine.machine import describe_cpu, describe_runtime
 from engine.plan import Plan, format_plan, load_plan
+from engine.requests.conversion import ConvertResult
 
 SCHEMA_VERSION = 1
 HASHED_BYTES = 16 << 20

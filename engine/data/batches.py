@@ -18,7 +18,7 @@ from engine.data.preprocessing import Preprocessing
 from engine.data.splitting import Rows, select_samples
 from engine.errors import DataError
 from engine.job_context import JobContext
-from engine.jobs.requests import DataChoice
+from engine.requests.data import DataChoice
 
 
 @dataclass(frozen=True, eq=False)

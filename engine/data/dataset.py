@@ -9,7 +9,7 @@ from engine.data.batches import Batch, Dataset
 from engine.data.image_dataset import ImageDataset
 from engine.data.preprocessing import Preprocessing, load_preprocessing, parse_preprocessing
 from engine.errors import DataError
-from engine.jobs.requests import DataChoice, DataSummary
+from engine.requests.data import DataChoice, DataSummary
 from engine.summary import TensorSpec
 
 __all__ = ["Batch", "Dataset", "describe_dataset", "open_dataset"]

@@ -10,7 +10,7 @@ from engine.data.dataset import open_dataset
 from engine.data.splitting import DEFAULT_SEED, find_shared
 from engine.errors import DataError
 from engine.job_context import JobContext
-from engine.jobs.requests import DataChoice, DataSplit, EvaluationSource, SplitRequest
+from engine.requests.data import DataChoice, DataSplit, EvaluationSource, SplitRequest
 from engine.summary import TensorSpec
 
 

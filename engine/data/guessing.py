@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.data.preprocessing import Preprocessing, load_preprocessing
 from engine.errors import DataError
-from engine.jobs.requests import Guess, GuessReason
+from engine.requests.data import Guess, GuessReason
 from engine.summary import ModelSummary, TensorSpec
 from engine.user_files import preset_files
 

@@ -22,7 +22,7 @@ from engine.data.preprocessing import Preprocessing
 from engine.data.splitting import Rows
 from engine.errors import DataError
 from engine.job_context import JobContext
-from engine.jobs.requests import DataChoice
+from engine.requests.data import DataChoice
 from engine.summary import TensorSpec
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")

@@ -19,14 +19,7 @@ from engine.data.dataset import open_dataset
 from engine.data.guessing import guess_preprocessing
 from engine.data.image_dataset import UNREADABLE, list_images
 from engine.errors import DataError
-from engine.jobs.requests import (
-    ChannelStatistics,
-    DataChoice,
-    DataPreview,
-    Guess,
-    PreviewRequest,
-    PreviewWarning,
-)
+from engine.requests.data import ChannelStatistics, DataChoice, DataPreview, Guess, PreviewRequest, PreviewWarning
 from engine.summary import ModelSummary
 
 LARGEST_PICTURE = 320

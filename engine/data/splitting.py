@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.jobs.requests import DataChoice
+from engine.requests.data import DataChoice
 
 DEFAULT_SEED = 0
 Rows = range | NDArray[np.int64]

@@ -15,10 +15,10 @@ from engine.diagnosis.report import Diagnosis, Finding, FindingKind, LayerDiagno
 from engine.diagnosis.weight_findings import find_dead_channels, find_weight_problems
 from engine.errors import ConversionError, PlanError
 from engine.job_context import JobContext
-from engine.jobs.requests import DiagnoseRequest
 from engine.model.layers import Layer
 from engine.model.opened import Model
 from engine.plan import Plan
+from engine.requests.analysis import DiagnoseRequest
 from engine.sensitivity.quick import ROWS_PER_LAYER, collect_inputs, split_bands
 from engine.sensitivity.sampled_inputs import SampledInputs, sampled_bytes
 

@@ -30,51 +30,6 @@ from engine.evaluation import evaluate
 from engine.graph_view.drawing import Drawing
 from engine.input_check import check_inputs, fit_presets
 from engine.job_context import JobContext
-from engine.jobs.requests import (
-    ActivationHistogram,
-    ActivationHistogramRequest,
-    AllocateRequest,
-    AllocateResult,
-    AnalysisMethod,
-    AnalyzeRequest,
-    BenchmarkRequest,
-    BottlenecksRequest,
-    BundleRequest,
-    CalibrateRequest,
-    CalibrateResult,
-    ChangedSamplesRequest,
-    CheckRequest,
-    ConvertRequest,
-    ConvertResult,
-    DataChoice,
-    DataPreview,
-    DataRequest,
-    DataSplit,
-    DataSummary,
-    DiagnoseRequest,
-    EvaluateRequest,
-    FitRequest,
-    Forecast,
-    ForecastRequest,
-    Front,
-    FrontRequest,
-    GraphRequest,
-    LatencyRequest,
-    LayerErrors,
-    LayerErrorsRequest,
-    OpenRequest,
-    PolishRequest,
-    PolishResult,
-    PresetFits,
-    PreviewRequest,
-    RecoverForecastRequest,
-    RecoverRequest,
-    ReportRequest,
-    ReportResult,
-    SplitRequest,
-    WeightHistogram,
-    WeightHistogramRequest,
-)
 from engine.latency.figures import Latencies
 from engine.latency.measuring import measure_latencies
 from engine.model.opened import Model, open_model
@@ -87,6 +42,38 @@ from engine.pytorch.importing import import_model, is_archive
 from engine.recovery.climbing import recover
 from engine.recovery.report import RecoverForecast, RecoverResult
 from engine.report.writing import write_report
+from engine.requests.allocation import AllocateRequest, AllocateResult, Front, FrontRequest, PolishRequest, PolishResult
+from engine.requests.analysis import (
+    AnalysisMethod,
+    AnalyzeRequest,
+    CalibrateRequest,
+    CalibrateResult,
+    DiagnoseRequest,
+    Forecast,
+    ForecastRequest,
+)
+from engine.requests.benchmark import BenchmarkRequest, BottlenecksRequest, LatencyRequest
+from engine.requests.comparison import ChangedSamplesRequest, LayerErrors, LayerErrorsRequest
+from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest
+from engine.requests.data import (
+    CheckRequest,
+    DataChoice,
+    DataPreview,
+    DataRequest,
+    DataSplit,
+    DataSummary,
+    PreviewRequest,
+    SplitRequest,
+)
+from engine.requests.handing_over import BundleRequest, ReportRequest, ReportResult
+from engine.requests.histograms import (
+    ActivationHistogram,
+    ActivationHistogramRequest,
+    WeightHistogram,
+    WeightHistogramRequest,
+)
+from engine.requests.opening import FitRequest, GraphRequest, OpenRequest, PresetFits
+from engine.requests.recovery import RecoverForecastRequest, RecoverRequest
 from engine.sensitivity.exact import analyze_exact, forecast_exact
 from engine.sensitivity.matrix import Sensitivity
 from engine.sensitivity.quick import analyze_quick
@@ -95,7 +82,7 @@ from engine.weight_histogram import build_weight_histogram
 
 
 def run_request(request: object, context: JobContext) -> object:
-    """Run one request of `engine.jobs.requests` to its result.
+    """Run one request of `engine.requests` to its result.
 
     Raises:
         BitsmithError: the user can fix it.

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BitsmithError, JobCancelled, WorkerCrashed
-from engine.jobs.requests import Request
 from engine.jobs.worker import serve
+from engine.requests.request import Request
 
 CANCEL_GRACE_S = 1.5
 POLL_S = 0.05

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.conversion.optimized import INTEGER_OPS
-from engine.jobs.requests import LatencyRequest
 from engine.latency.estimating import estimate_cell
 from engine.latency.figures import FLOAT_FORM, Crossing, Form, Latencies, LatencyCell, LayerLatency
 from engine.latency.matching import Matcher
@@ -19,6 +18,7 @@ from engine.latency.variants import Variant
 from engine.machine import describe_cpu, describe_runtime
 from engine.numerics.schemes import FLOAT_BITS, Kernel
 from engine.placement import place
+from engine.requests.benchmark import LatencyRequest
 from engine.summary import LayerSummary, ModelSummary
 
 Times = dict[str, dict[Form, float]]

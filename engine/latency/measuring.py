@@ -23,7 +23,6 @@ from engine.conversion.rewriting import rewrite_model
 from engine.data.dataset import open_dataset
 from engine.errors import BitsmithError, DataError, JobCancelled, ModelError
 from engine.job_context import JobContext
-from engine.jobs.requests import LatencyRequest
 from engine.latency.cache import latency_path, load_latencies, save_latencies
 from engine.latency.figures import FLOAT_FORM, Latencies
 from engine.latency.fitting import Sample, fit_latencies
@@ -37,6 +36,7 @@ from engine.model.sessions import load_session
 from engine.numerics.schemes import Kernel
 from engine.placement import calibrated_tensors, place_layers
 from engine.plan import ensure_plan_fits
+from engine.requests.benchmark import LatencyRequest
 
 Feeds = dict[str, npt.NDArray[Any]]
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import engine
 from engine.errors import BitsmithError, ProjectError
-from engine.jobs.requests import BenchmarkPoint, PolishStep
 from engine.latency.figures import latencies_from_json, latencies_to_json
 from engine.plan import plan_from_json, plan_to_json
 from engine.project.codec import decode, encode
@@ -25,6 +24,8 @@ from engine.project.migration import SCHEMA_VERSION, Documents, migrate
 from engine.project.paths import build_resolver, relative_paths, resolve_paths
 from engine.project.project import CalibrationFile, LoadedData, ModelReference, Project, WindowState
 from engine.project.runs import Run
+from engine.requests.allocation import PolishStep
+from engine.requests.benchmark import BenchmarkPoint
 from engine.sensitivity.matrix import sensitivity_from_json, sensitivity_to_json
 
 FORMAT = "bitsmith project"

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from engine.jobs.requests import DataChoice, Evaluation
 from engine.project.project import Project
 from engine.project.runs import Run
+from engine.requests.conversion import Evaluation
+from engine.requests.data import DataChoice
 
 Resolve = Callable[[str], str]
 

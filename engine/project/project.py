@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.jobs.requests import BenchmarkPoint, DataChoice, DataSummary, PolishStep
 from engine.latency.figures import Latencies
 from engine.plan import Plan
 from engine.project.runs import Run
+from engine.requests.allocation import PolishStep
+from engine.requests.benchmark import BenchmarkPoint
+from engine.requests.data import DataChoice, DataSummary
 from engine.sensitivity.matrix import Sensitivity
 from engine.summary import ModelSummary
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.conversion.manifest import manifest_path_for, plan_path_for
-from engine.jobs.requests import BenchmarkPoint, ConvertResult, DataChoice, Evaluation
 from engine.plan import Plan
 from engine.pytorch import is_packed_path
+from engine.requests.benchmark import BenchmarkPoint
+from engine.requests.conversion import ConvertResult, Evaluation
+from engine.requests.data import DataChoice
 
 WRITTEN_SUFFIXES = (".onnx", ".data", ".safetensors", ".json")
 

@@ -19,7 +19,6 @@ import engine
 from engine.conversion.manifest import Origin, ensure_plan_kept, write_records
 from engine.errors import ConversionError, ModelError
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest, ConvertResult, LayerOutcome
 from engine.model.graph import attribute_int, attribute_ints
 from engine.model.layers import Layer
 from engine.model.opened import Model
@@ -27,6 +26,7 @@ from engine.model.quantized_layers import ChosenWeights, to_float16
 from engine.numerics.packing import pack, packed_bytes
 from engine.numerics.schemes import Kernel
 from engine.plan import LayerPlan, Plan, ensure_plan_fits
+from engine.requests.conversion import ConvertRequest, ConvertResult, LayerOutcome
 from engine.sizes import has_multipliers, scale_count
 from engine.summary import LayerSummary
 

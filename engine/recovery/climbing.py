@@ -18,7 +18,6 @@ from engine.data.dataset import open_dataset
 from engine.errors import DataError, OutputError, PlanError
 from engine.evaluation import evaluate
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation, RecoverRequest
 from engine.machine import describe_cpu, describe_runtime
 from engine.model.opened import Model
 from engine.model.opening import external_stamps
@@ -29,6 +28,8 @@ from engine.recovery.record import Record
 from engine.recovery.report import RecoverResult, RecoverStep
 from engine.recovery.targets import Ending, Rung, Target, TargetKind
 from engine.recovery.time_limit import TimeIsUp, TimeLimit
+from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation
+from engine.requests.recovery import RecoverRequest
 
 # Converts as the window and the command line do.
 Convert = Callable[[ConvertRequest, JobContext], ConvertResult]

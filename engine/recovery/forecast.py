@@ -14,13 +14,13 @@ from engine.compensation.distillation import DistillationSettings
 from engine.compensation.rows import MIN_ROWS, ROWS_PER_INPUT, moment_bytes
 from engine.data.dataset import Dataset
 from engine.job_context import JobContext
-from engine.jobs.requests import RecoverRequest
 from engine.model.layers import RECURRENT_OPS, Layer
 from engine.model.opened import Model
 from engine.model.sessions import load_session
 from engine.recovery.ladder import DISTILLATION_STEPS
 from engine.recovery.report import RecoverForecast
 from engine.recovery.targets import Rung
+from engine.requests.recovery import RecoverRequest
 
 # Passes over the samples: ranges, the float network and the quantized one of the walk, and what is measured.
 CALIBRATION_PASSES, WALK_PASSES, EVALUATION_PASSES = 1.5, 4.0, 2.0

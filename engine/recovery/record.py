@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 
 from engine.cache_folder import cache_folder
-from engine.jobs.requests import Evaluation
+from engine.requests.conversion import Evaluation
 
 KEPT_RECORDS = 64
 VERSION = "recovery 2"

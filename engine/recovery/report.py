@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.jobs.requests import ConvertResult, Evaluation
 from engine.plan import Plan
 from engine.recovery.targets import Ending, Rung
+from engine.requests.conversion import ConvertResult, Evaluation
 
 
 @dataclass(frozen=True)

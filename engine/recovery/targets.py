@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.jobs.requests import Evaluation
+    from engine.requests.conversion import Evaluation
 
 
 class TargetKind(StrEnum):

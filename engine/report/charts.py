@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.jobs.requests import Histogram
 from engine.report.svg import Axis, figure, line, marker, polyline, rect, text, x_axis, y_axis
+from engine.requests.histograms import Histogram
 
 WIDTH = 900.0
 SERIES = 6

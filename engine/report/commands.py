@@ -7,7 +7,6 @@ import shlex
 from pathlib import Path
 
 from engine.conversion.manifest import plan_path_for
-from engine.jobs.requests import DataChoice, Evaluation, ReportRequest
 from engine.numerics.schemes import (
     DEFAULT_GROUP_SIZE,
     DEFAULT_WEIGHT_PERCENTILE,
@@ -20,6 +19,9 @@ from engine.numerics.schemes import (
 )
 from engine.plan import PlanDefaults
 from engine.report.contents import Contents
+from engine.requests.conversion import Evaluation
+from engine.requests.data import DataChoice
+from engine.requests.handing_over import ReportRequest
 
 SENSITIVITY_FILE = "sensitivity.json"
 BENCHMARK_FILE = "benchmark.json"

@@ -18,20 +18,16 @@ from engine.allocation import find_front
 from engine.conversion.manifest import manifest_path_for, plan_path_for
 from engine.errors import BudgetError, ModelError
 from engine.job_context import JobContext
-from engine.jobs.requests import (
-    BenchmarkPoint,
-    Evaluation,
-    Front,
-    FrontRequest,
-    ReportRequest,
-    WeightHistogram,
-    WeightHistogramRequest,
-)
 from engine.machine import describe_cpu
 from engine.model.opened import Model
 from engine.plan import Plan, ensure_plan_fits, load_plan
 from engine.prediction import layer_damage
 from engine.project.codec import decode
+from engine.requests.allocation import Front, FrontRequest
+from engine.requests.benchmark import BenchmarkPoint
+from engine.requests.conversion import Evaluation
+from engine.requests.handing_over import ReportRequest
+from engine.requests.histograms import WeightHistogram, WeightHistogramRequest
 from engine.sensitivity.matrix import Metric, Sensitivity
 from engine.summary import LayerSummary, ModelSummary
 from engine.weight_histogram import build_weight_histogram

@@ -23,10 +23,11 @@ from engine.report.charts import (
 from engine.report.commands import build_commands, kept_choices
 from engine.report.contents import Contents, ReportedResult
 from engine.report.svg import escape
-from engine.report.tables import ABSENT, METRIC_TITLES, figure_of, fold, show, show_bytes, show_metric, table
+from engine.report.tables import ABSENT, METRIC_TITLES, figure_of, fold, show, show_metric, table
 from engine.sensitivity.matrix import RANKING, Metric, Sensitivity, SensitivityRow, damage
 from engine.sizes import predict_file_bytes
 from engine.summary import LayerSummary
+from engine.units import format_bytes
 
 MOST_LAYERS = 1500
 """Shown in heatmap and plan, the most damaged ones, so that the file stays small."""
@@ -36,7 +37,7 @@ def format_summary(contents: Contents) -> str:
     """The model, one sentence per result, and the figures of all of them."""
     model = contents.model
     cards = [
-        (show_bytes(model.file_bytes), "float file"),
+        (format_bytes(model.file_bytes), "float file"),
         (f"{model.parameters:,}", "weights in layers"),
         (f"{len(model.layers):,}", "layers"),
         (f"opset {model.opset}", model.producer or "producer unknown"),
@@ -50,7 +51,7 @@ def format_summary(contents: Contents) -> str:
         parts.append(_format_results(contents))
         sizes = [("float", float(model.file_bytes))]
         sizes += [(result.name, float(result.manifest.file_bytes)) for result in contents.results]
-        parts.append(figure_of(draw_sizes("Bar chart of the file sizes", sizes, show_bytes), "Size of the files"))
+        parts.append(figure_of(draw_sizes("Bar chart of the file sizes", sizes, format_bytes), "Size of the files"))
     for result in contents.results:
         parts += [
             f'<div class="warning">{escape(result.name)}: {escape(warning)}</div>'
@@ -87,7 +88,7 @@ def _format_results(contents: Contents) -> str:
     reference = next((item.evaluation for item in contents.results if item.evaluation is not None), None)
     rows = [
         (
-            "float", show_bytes(model.file_bytes), "100 %", ABSENT, ABSENT,
+            "float", format_bytes(model.file_bytes), "100 %", ABSENT, ABSENT,
             show(reference.reference_top1 if reference else None, "{:.2f} %"), ABSENT, ABSENT,
             show(point.latency_ms["p50"] if point else None, "{:.3f} ms"), "1.00×" if point else ABSENT,
         ),
@@ -110,7 +111,7 @@ def _format_result(result: ReportedResult, contents: Contents) -> tuple[str, ...
         drop = found.top1 - found.reference_top1
     return (
         result.name,
-        show_bytes(result.manifest.file_bytes),
+        format_bytes(result.manifest.file_bytes),
         f"{result.manifest.file_bytes / contents.model.file_bytes:.1%}",
         show(result.manifest.bits_per_weight, "{:.2f}"),
         show(result.sqnr_db, "{:.1f} dB"),
@@ -141,7 +142,7 @@ def format_front(contents: Contents) -> str:
     for name, plan, size in plans:
         value = predict_value(model, plan, sensitivity.rows, metric)
         if value is not None and math.isfinite(value):
-            tip = f"{name}: {show_bytes(size)}, predicted {show_metric(metric, value)}"
+            tip = f"{name}: {format_bytes(size)}, predicted {show_metric(metric, value)}"
             marks.append(Mark(name, size / 1e6, value, tip))
     if not line:
         return ""
@@ -333,7 +334,7 @@ def format_benchmark(contents: Contents) -> str:
             *(f"{value:.3f} ms" for value in (timing.p50, timing.p90, timing.p99)),
             f"{point.throughput_per_s:,.0f}",
             f"{point.speedup:.2f}×",
-            ABSENT if point.rss_bytes is None else show_bytes(point.rss_bytes),
+            ABSENT if point.rss_bytes is None else format_bytes(point.rss_bytes),
             f"{point.runs:,}",
         )
         for timing, point in zip(timings, benchmark.points, strict=True)

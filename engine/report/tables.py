@@ -42,16 +42,6 @@ def figure_of(drawing: str, caption: str = "") -> str:
     return f"<figure>{drawing}{f'<figcaption>{caption}</figcaption>' if caption else ''}</figure>"
 
 
-def show_bytes(count: float) -> str:
-    """Decimal units, three digits: 1.16 MB."""
-    value, unit = float(count), "B"
-    for bigger in ("kB", "MB", "GB", "TB"):
-        if value < 999.5:
-            break
-        value, unit = value / 1000, bigger
-    return f"{value:.0f} B" if unit == "B" else f"{value:.3g} {unit}"
-
-
 def show_metric(metric: Metric, value: float | None) -> str:
     """A cell's figure."""
     if value is None:

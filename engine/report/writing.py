@@ -7,12 +7,12 @@ from pathlib import Path
 from engine.data_choice_file import format_choice
 from engine.errors import OutputError
 from engine.job_context import JobContext
-from engine.jobs.requests import ReportRequest, ReportResult
 from engine.model.opened import Model
 from engine.plan import format_plan
 from engine.report.commands import kept_choices, plan_beside
 from engine.report.contents import collect_contents
 from engine.report.page import format_page
+from engine.requests.handing_over import ReportRequest, ReportResult
 
 
 def write_report(request: ReportRequest, model: Model, context: JobContext) -> ReportResult:

@@ -27,11 +27,11 @@ import numpy as np
 from engine.data.dataset import Dataset
 from engine.errors import ModelError
 from engine.job_context import JobContext
-from engine.jobs.requests import AnalyzeRequest, Forecast
 from engine.model.layers import Layer
 from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import choose_layer_plan
+from engine.requests.analysis import AnalyzeRequest, Forecast
 from engine.sensitivity.cuts import Cut, FloatModel, split_bands
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
 from engine.sensitivity.output_metrics import NOISE, SIGNAL, Figures, build_cell, float_outputs

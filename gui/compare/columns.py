@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject
 
-from engine.jobs.requests import DEGRADED_SQNR_DB
+from engine.requests.conversion import DEGRADED_SQNR_DB
+from engine.units import format_bytes
 from gui.compare.store import Comparisons, Subject
 from gui.result_table import Cell, TableColumn, Tone
-from gui.units import MINUS, format_bytes, format_db, format_delta, format_ms, format_ratio
+from gui.units import MINUS, format_db, format_delta, format_ms, format_ratio
 
 QUALITY, SPEED, MEMORY = "quality", "speed", "memory"
 MAIN = "main"

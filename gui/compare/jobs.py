@@ -8,15 +8,11 @@ from typing import Any
 
 from PySide6.QtCore import QObject
 
-from engine.jobs.requests import (
-    BottlenecksRequest,
-    ChangedSamplesRequest,
-    DataChoice,
-    EvaluateRequest,
-    Evaluation,
-    LayerErrorsRequest,
-    Request,
-)
+from engine.requests.benchmark import BottlenecksRequest
+from engine.requests.comparison import ChangedSamplesRequest, LayerErrorsRequest
+from engine.requests.conversion import EvaluateRequest, Evaluation
+from engine.requests.data import DataChoice
+from engine.requests.request import Request
 from gui.compare.store import Comparisons, Subject
 from gui.job_runner import Job, JobRunner
 from gui.notify import Notifier

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QShowEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from engine.jobs.requests import BenchmarkPoint
+from engine.requests.benchmark import BenchmarkPoint
 from gui.naming import named
 from gui.saving import PlotSaver
 from gui.theme import Theme

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from engine.jobs.requests import LayerErrors
+from engine.requests.comparison import LayerErrors
 from gui.compare.jobs import CompareJobs
 from gui.compare.latency_plot import build_plot, color_plot
 from gui.compare.store import Comparisons

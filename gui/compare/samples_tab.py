@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.jobs.requests import ChangedSample, ChangedSamples
+from engine.requests.comparison import ChangedSample, ChangedSamples
 from gui.compare.jobs import CompareJobs
 from gui.compare.result_box import ResultBox
 from gui.compare.store import Comparisons

@@ -11,15 +11,9 @@ from PySide6.QtCore import QObject, Signal
 
 from engine.bottlenecks.report import Bottlenecks
 from engine.conversion.manifest import manifest_path_for
-from engine.jobs.requests import (
-    Benchmark,
-    BenchmarkPoint,
-    ChangedSamples,
-    ConvertResult,
-    Evaluation,
-    LayerErrors,
-    SweepPoint,
-)
+from engine.requests.benchmark import Benchmark, BenchmarkPoint, SweepPoint
+from engine.requests.comparison import ChangedSamples, LayerErrors
+from engine.requests.conversion import ConvertResult, Evaluation
 from gui.session import Session
 
 

@@ -10,7 +10,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QWidget
 from typing_extensions import override
 
-from engine.jobs.requests import RunSetting, SweepPoint
+from engine.requests.benchmark import RunSetting, SweepPoint
 from gui.compare.latency_plot import build_hint, build_plot, color_plot, fill
 from gui.saving import PlotSaver
 from gui.theme import Theme

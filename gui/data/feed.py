@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
-from engine.jobs.requests import CheckRequest, DataChoice, FitRequest, PreviewRequest, Request, SplitRequest
+from engine.requests.data import CheckRequest, DataChoice, PreviewRequest, SplitRequest
+from engine.requests.opening import FitRequest
+from engine.requests.request import Request
 from gui.job_runner import Job, JobRunner
 
 

@@ -6,7 +6,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from engine.jobs.requests import ChannelStatistics, DataCheck, DataPreview, PresetFits
+from engine.requests.data import ChannelStatistics, DataCheck, DataPreview
+from engine.requests.opening import PresetFits
 from gui.data.texts import describe_check, describe_fits, describe_tensor, describe_warning
 from gui.naming import named
 from gui.units import MINUS

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
-from engine.jobs.requests import DataCheck, DataPreview, DataSplit, Guess, GuessReason, PresetFits, PreviewWarning
+from engine.requests.data import DataCheck, DataPreview, DataSplit, Guess, GuessReason, PreviewWarning
+from engine.requests.opening import PresetFits
 from engine.summary import TensorSpec
 from gui.engine_texts import translate_name
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.jobs.requests import AnalysisMethod, Forecast
+from engine.requests.analysis import AnalysisMethod, Forecast
 from gui.analysis_choice import AnalysisChoice
 from gui.dialogs.form_dialog import FormDialog
 from gui.naming import named

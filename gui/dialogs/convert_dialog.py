@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QWidget
 
 from engine.numerics.schemes import ActivationMode
 from engine.pytorch import is_packed_path
+from engine.units import format_bytes
 from gui.dialogs.data_dialog import MAX_SAMPLES
 from gui.dialogs.form_dialog import FormDialog
 from gui.dialogs.path_edit import PathEdit
@@ -16,7 +17,7 @@ from gui.naming import named
 from gui.output_names import find_existing
 from gui.session import Session
 from gui.spin_box import SpinBox
-from gui.units import format_bytes, format_ratio
+from gui.units import format_ratio
 
 
 class ConvertDialog(FormDialog):

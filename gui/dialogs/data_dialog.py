@@ -22,16 +22,16 @@ from typing_extensions import override
 from engine.data.guessing import PreprocessPreset, load_presets
 from engine.data.preprocessing import format_preprocessing, load_preprocessing, parse_preprocessing
 from engine.errors import BitsmithError
-from engine.jobs.requests import (
+from engine.project.project import LoadedData
+from engine.requests.data import (
     DEFAULT_CALIBRATION_SAMPLES,
     DataChoice,
     DataPreview,
     DataSplit,
     EvaluationSource,
-    PresetFits,
     SplitRequest,
 )
-from engine.project.project import LoadedData
+from engine.requests.opening import PresetFits
 from engine.summary import ModelSummary
 from gui.data.feed import DataFeed
 from gui.data.preprocess_form import PreprocessForm

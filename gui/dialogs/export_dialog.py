@@ -10,12 +10,12 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QWidget
 from engine.bundle.records import ensure_named
 from engine.errors import OutputError
 from engine.project.runs import Run
+from engine.units import format_bytes
 from gui.dialogs.form_dialog import FormDialog
 from gui.dialogs.path_edit import PathEdit
 from gui.exporting import CALIBRATION_SUFFIX, ExportChoice, ExportKind, report_beside
 from gui.naming import named
 from gui.output_names import ensure_new, find_existing
-from gui.units import format_bytes
 
 FIRST_VERSION = "1.0.0"
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 from typing_extensions import override
 
-from engine.jobs.requests import WeightHistogram
+from engine.requests.histograms import WeightHistogram
 from gui.histogram_plot import LABEL_ROOM
 from gui.theme import Theme
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from engine.jobs.requests import Histogram
 from engine.plan import LayerPlan, Plan
+from engine.requests.histograms import Histogram
 
 LEAST_SHARE = 0.01
 DECIMALS = 3

@@ -8,7 +8,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 from typing_extensions import override
 
-from engine.jobs.requests import Histogram
+from engine.requests.histograms import Histogram
 from gui.histogram_plot import HistogramPlot
 from gui.theme import Theme
 

@@ -9,10 +9,10 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from engine.jobs.requests import ActivationHistogram, ActivationHistogramRequest, WeightHistogram
 from engine.numerics.schemes import Kernel
 from engine.placement import find_layers_on_source
 from engine.plan import LayerPlan, Plan
+from engine.requests.histograms import ActivationHistogram, ActivationHistogramRequest, WeightHistogram
 from engine.summary import LayerSummary, ModelSummary
 from gui.actions import Actions
 from gui.distributions.channel_strip import ChannelStrip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from engine.jobs.requests import ActivationHistogram, Histogram, WeightHistogram
 from engine.numerics.schemes import RangeMethod
 from engine.plan import LayerPlan
+from engine.requests.histograms import ActivationHistogram, Histogram, WeightHistogram
 from gui.units import NOTHING, format_db
 
 CONTEXT = "Distributions"

@@ -17,9 +17,10 @@ from engine.prediction import layer_damage
 from engine.sensitivity.matrix import damage
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
+from engine.units import format_bytes
 from gui.metrics import MetricScale, format_cell, metric_title, metric_unit
 from gui.session import Session
-from gui.units import format_bytes, format_us
+from gui.units import format_us
 
 CONTEXT = "GraphColours"
 DECADES = 3

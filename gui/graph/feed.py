@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from engine.graph_view.drawing import Drawing
-from engine.jobs.requests import GraphRequest
+from engine.requests.opening import GraphRequest
 from gui.job_runner import JobRunner
 from gui.session import Session
 

@@ -10,12 +10,13 @@ from engine.graph_view.drawing import Box, BoxKind
 from engine.numerics.schemes import FLOAT_BITS
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
+from engine.units import format_bytes
 from gui.graph.colours import Colouring, Shade, describe_group_colour, format_figure
 from gui.graph.painting import Look
 from gui.layers.cells import build_card
 from gui.plan_edits import describe_scheme
 from gui.session import Session
-from gui.units import format_bytes, format_count
+from gui.units import format_count
 
 CONTEXT = "GraphTexts"
 MAX_NODES_LISTED = 6

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import QCoreApplication
 
 from engine.sensitivity.matrix import RANKING, Cell, Metric
+from engine.units import format_bytes
 from gui.metrics import format_error, format_metric, metric_name
-from gui.units import format_bytes
 
 CONTEXT = "LayerCells"
 

@@ -16,6 +16,7 @@ from engine.plan import LayerPlan
 from engine.sensitivity.matrix import LOSSLESS, Cell, damage
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
+from engine.units import format_bytes
 from gui.layer_edits import LayerEdit, plan_edit
 from gui.layers.cells import CellView, RowView, build_card, describe_cell
 from gui.layers.choices import rounding_text
@@ -34,7 +35,7 @@ from gui.layers.columns import (
 )
 from gui.metrics import format_cell
 from gui.session import Session
-from gui.units import INFINITY, format_bytes, format_count, format_us
+from gui.units import INFINITY, format_count, format_us
 
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole

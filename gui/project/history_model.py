@@ -13,10 +13,11 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from typing_extensions import override
 
 from engine.project.runs import Run, is_output_there
+from engine.units import format_bytes
 from gui.session import Session
 from gui.theme import Theme
 from gui.tradeoff.points import bits_of, count_bits
-from gui.units import NOTHING, format_bytes, format_db, format_ms
+from gui.units import NOTHING, format_db, format_ms
 
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole

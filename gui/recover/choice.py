@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.jobs.requests import DEFAULT_RECOVERY_SECONDS
 from engine.recovery.targets import Rung, Target, TargetKind
+from engine.requests.recovery import DEFAULT_RECOVERY_SECONDS
 
 DEFAULT_TARGETS = {TargetKind.DROP: 1.0, TargetKind.SQNR: 20.0, TargetKind.PERPLEXITY: 5.0}
 

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from engine.jobs.requests import RecoverForecastRequest, RecoverRequest
 from engine.recovery.report import RecoverForecast
 from engine.recovery.targets import Rung
+from engine.requests.recovery import RecoverForecastRequest, RecoverRequest
 from gui.job_runner import JobRunner
 
 DEBOUNCE_MS = 300

@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from engine.jobs.requests import LayerRounding
+from engine.requests.conversion import LayerRounding
 from gui.recover.texts import rounding_title
 from gui.result_table import SORT_ROLE, Cell, ResultModel, ResultView, TableColumn, Tone
 from gui.saving import TableSaver

@@ -10,8 +10,9 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from engine.jobs.requests import DEFAULT_EVALUATION_SAMPLES, RecoverRequest
 from engine.recovery.targets import Target, TargetKind
+from engine.requests.conversion import DEFAULT_EVALUATION_SAMPLES
+from engine.requests.recovery import RecoverRequest
 from gui.actions import Actions, plain_text
 from gui.naming import named
 from gui.notify import Notifier

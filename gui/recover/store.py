@@ -11,11 +11,12 @@ from PySide6.QtCore import QObject, Signal
 
 from engine.conversion.manifest import plan_path_for
 from engine.errors import BitsmithError
-from engine.jobs.requests import ConvertResult, DistillationPoint, LayerRounding, RecoverRequest
 from engine.plan import load_plan
 from engine.project.runs import read_run_files
 from engine.recovery.report import RecoverResult, RecoverStep
 from engine.recovery.targets import Ending
+from engine.requests.conversion import ConvertResult, DistillationPoint, LayerRounding
+from engine.requests.recovery import RecoverRequest
 from gui.job_runner import JobRunner
 from gui.notify import Notifier
 from gui.recover.texts import describe_ending, format_reached, step_title

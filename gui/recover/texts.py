@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from engine.jobs.requests import Evaluation
 from engine.numerics.schemes import Rounding
 from engine.recovery.report import RecoverStep
 from engine.recovery.targets import Ending, Rung, Target, TargetKind
+from engine.requests.conversion import Evaluation
 from gui.session import Session
 from gui.units import NOTHING, format_signed
 

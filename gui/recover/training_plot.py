@@ -9,7 +9,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from engine.jobs.requests import DistillationPoint
+from engine.requests.conversion import DistillationPoint
 from gui.compare.latency_plot import build_plot, color_plot
 from gui.saving import PlotSaver
 from gui.theme import Theme

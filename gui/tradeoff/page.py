@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlid
 from typing_extensions import override
 
 from engine.summary import ModelSummary
+from engine.units import format_bytes
 from gui.actions import Actions
 from gui.elided_label import ElidedLabel
 from gui.figures import Ledger
@@ -36,7 +37,6 @@ from gui.tradeoff.points import (
     result_point,
 )
 from gui.tradeoff.texts import describe_origin, describe_point, quantity_title
-from gui.units import format_bytes
 
 UNIFORM_BITS = (8, 4, 2)
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from engine.jobs.requests import Evaluation, Front
 from engine.plan import Plan, choose_layer_plan
 from engine.prediction import predict_ram_bytes
 from engine.project.runs import Run
+from engine.requests.allocation import Front
+from engine.requests.conversion import Evaluation
 from engine.sensitivity.matrix import Metric, SensitivityRow
 from engine.summary import ModelSummary
 from gui.figures import LiveFigures

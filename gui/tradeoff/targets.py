@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from engine.jobs.requests import Budget
+from engine.requests.allocation import Budget
 from engine.sensitivity.matrix import Metric, damage
 from engine.summary import ModelSummary
 from gui.metrics import metric_name, metric_unit

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from PySide6.QtCore import QCoreApplication
 
 from engine.sensitivity.matrix import Metric
+from engine.units import format_bytes
 from gui.measured_plans import describe_pair
 from gui.metrics import format_metric, metric_name, metric_title
 from gui.tradeoff.points import PlanPoint, Quantity, Series, count_bits
-from gui.units import format_bytes, format_db, format_ms, format_ratio
+from gui.units import format_db, format_ms, format_ratio
 
 CONTEXT = "Tradeoff"
 

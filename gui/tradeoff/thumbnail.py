@@ -7,6 +7,7 @@ from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 from typing_extensions import override
 
+from engine.units import format_bytes
 from gui.figures import LiveFigures
 from gui.front_feed import FrontFeed
 from gui.metrics import metric_name
@@ -15,7 +16,6 @@ from gui.theme import Theme
 from gui.tradeoff.axes import build_axis
 from gui.tradeoff.points import PlanPoint, Quantity, Series, front_points, plan_point
 from gui.tradeoff.texts import format_quantity
-from gui.units import format_bytes
 
 HEIGHT = 156
 MARGIN = 10

@@ -17,9 +17,9 @@ from engine.calibration.calibration import Calibration
 from engine.calibration.collection import calibrate
 from engine.data.dataset import Dataset, open_dataset
 from engine.job_context import JobContext
-from engine.jobs.requests import DataChoice
 from engine.model.opened import Model, open_model
 from engine.plan import LayerPlan, Plan
+from engine.requests.data import DataChoice
 from engine.summary import ModelSummary
 
 Array = npt.NDArray[Any]

@@ -9,9 +9,9 @@ import pytest
 
 from engine.activation_histogram import build_activation_histogram
 from engine.errors import CalibrationError, ModelError
-from engine.jobs.requests import ActivationHistogram, ActivationHistogramRequest
 from engine.numerics.affine import choose_tensor_quantization
 from engine.numerics.schemes import ActivationRange, CalibrationMethod
+from engine.requests.histograms import ActivationHistogram, ActivationHistogramRequest
 from tests.engine.conversion.cases import Opened, open_with_data
 from tests.engine.models import conv_chain, run_model, serialize, sqnr_db
 

@@ -11,11 +11,11 @@ import pytest
 
 from engine.allocation import allocate, find_front
 from engine.errors import BudgetError, PlanError
-from engine.jobs.requests import AllocateRequest, AllocateResult, Budget, FrontRequest
 from engine.latency.figures import Latencies, LatencyCell, LayerLatency
 from engine.numerics.schemes import ActivationMode, Kernel, WeightScheme
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan
 from engine.prediction import predict_value
+from engine.requests.allocation import AllocateRequest, AllocateResult, Budget, FrontRequest
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow, noise_to_signal, predict_sqnr_db
 from engine.sizes import bits_per_weight, predict_file_bytes
 from engine.summary import ModelSummary

@@ -9,7 +9,7 @@ import pytest
 from engine.benchmark import benchmark, draw_feeds
 from engine.errors import DataError, JobCancelled
 from engine.job_context import CallbackContext, JobContext
-from engine.jobs.requests import BenchmarkPoint, BenchmarkRequest
+from engine.requests.benchmark import BenchmarkPoint, BenchmarkRequest
 from engine.summary import TensorSpec
 
 

@@ -34,18 +34,13 @@ from engine.data.preprocessing import Preprocessing
 from engine.errors import DataError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import (
-    BenchmarkRequest,
-    BottlenecksRequest,
-    ChangedSamplesRequest,
-    ConvertRequest,
-    DataChoice,
-    LayerErrorsRequest,
-    RunSetting,
-)
 from engine.model.opened import open_model
 from engine.numerics.schemes import ActivationMode
 from engine.plan import PlanDefaults, build_plan
+from engine.requests.benchmark import BenchmarkRequest, BottlenecksRequest, RunSetting
+from engine.requests.comparison import ChangedSamplesRequest, LayerErrorsRequest
+from engine.requests.conversion import ConvertRequest
+from engine.requests.data import DataChoice
 from tests.engine.models import build_model, normal, save_model
 
 

@@ -30,7 +30,6 @@ from engine.diagnosis.report import (
 from engine.errors import JobCancelled, PlanError
 from engine.job_context import CallbackContext, JobContext
 from engine.jobs.operations import open_cached, run_request
-from engine.jobs.requests import ConvertRequest, ConvertResult, DataChoice, DiagnoseRequest
 from engine.numerics.schemes import (
     ActivationRange,
     CalibrationMethod,
@@ -42,6 +41,9 @@ from engine.numerics.schemes import (
     WeightScheme,
 )
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan, refuse_layer_plan
+from engine.requests.analysis import DiagnoseRequest
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.data import DataChoice
 from engine.sensitivity import quick
 from engine.sizes import stored_weight_bytes
 from tests.engine.models import Array, build_model, conv_chain, draw_samples, normal, run_model, save_model, sqnr_db

@@ -12,7 +12,8 @@ from engine.data.dataset import Batch
 from engine.errors import DataError, ModelError
 from engine.evaluation import TaskMetrics, evaluate
 from engine.job_context import JobContext
-from engine.jobs.requests import DataChoice, EvaluateRequest
+from engine.requests.conversion import EvaluateRequest
+from engine.requests.data import DataChoice
 
 ASSETS = Path(__file__).parents[3] / "shared" / "assets"
 

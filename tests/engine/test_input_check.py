@@ -10,8 +10,9 @@ from PIL import Image
 
 from engine.input_check import check_inputs, fit_presets
 from engine.job_context import JobContext
-from engine.jobs.requests import CheckRequest, DataChoice, FitRequest
 from engine.model.opened import open_model, summarize
+from engine.requests.data import CheckRequest, DataChoice
+from engine.requests.opening import FitRequest
 
 CLASSES = 10
 GREY = '{"resize_short": 8, "crop": [8, 8], "color": "L"}'

@@ -13,11 +13,13 @@ from onnx import numpy_helper
 from engine.errors import BudgetError, JobCancelled
 from engine.job_context import CallbackContext, JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import AnalyzeRequest, Budget, DataChoice, PolishRequest, PolishResult, PolishStep
 from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import Plan, build_plan
 from engine.polish import polish
+from engine.requests.allocation import Budget, PolishRequest, PolishResult, PolishStep
+from engine.requests.analysis import AnalyzeRequest
+from engine.requests.data import DataChoice
 from engine.sensitivity.matrix import Metric, Sensitivity
 from engine.sensitivity.plan_meter import PlanMeter
 from engine.sizes import predict_file_bytes

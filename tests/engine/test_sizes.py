@@ -11,10 +11,11 @@ from engine.calibration.collection import calibrate
 from engine.conversion.convert import convert
 from engine.data.dataset import Dataset, open_dataset
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest, ConvertResult, DataChoice
 from engine.model.opened import Model, open_model
 from engine.numerics.schemes import ActivationMode, Kernel, PerChannel, PerGroup, PerTensor, WeightScheme
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.data import DataChoice
 from engine.sizes import bits_per_weight, predict_file_bytes, stored_weight_bytes
 from tests.engine.models import calibrate_on, conv_chain, draw_samples, open_built, write_dataset
 

@@ -9,11 +9,11 @@ import pytest
 from onnx import numpy_helper
 
 from engine.errors import ConversionError, ModelError
-from engine.jobs.requests import WeightHistogram, WeightHistogramRequest
 from engine.model.opened import Model
 from engine.model.quantized_layers import quantize_layer
 from engine.numerics.schemes import PerChannel, PerGroup, PerTensor, RangeMethod, WeightScheme
 from engine.plan import LayerPlan
+from engine.requests.histograms import WeightHistogram, WeightHistogramRequest
 from engine.weight_histogram import build_weight_histogram
 from tests.engine.models import conv_chain, open_built, sqnr_db
 

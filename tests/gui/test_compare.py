@@ -14,9 +14,10 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QLabel
 from pytestqt.qtbot import QtBot
 
 from engine.bottlenecks.report import REMEDIES, SENTENCES, Bottleneck, BottleneckKind, SpeedRemedy, SpeedRemedyKind
-from engine.jobs.requests import BenchmarkPoint, Evaluation, RunSetting
 from engine.numerics.schemes import ActivationMode, Kernel
 from engine.plan import PlanDefaults, build_plan
+from engine.requests.benchmark import BenchmarkPoint, RunSetting
+from engine.requests.conversion import Evaluation
 from gui.benchmark_page import BenchmarkPage
 from gui.compare.alert_texts import describe_alert
 from gui.compare.alerts import AlertKind, find_alerts

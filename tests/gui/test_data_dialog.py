@@ -16,9 +16,10 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QDialog, QLabel, QLine
 from pytestqt.qtbot import QtBot
 
 from engine.data.preprocessing import load_preprocessing
-from engine.jobs.requests import CheckRequest, Request
 from engine.jobs.supervisor import JobFailed, WorkerProcess
 from engine.numerics.schemes import Kernel
+from engine.requests.data import CheckRequest
+from engine.requests.request import Request
 from gui.main_window import MainWindow
 from gui.preset_menu import PresetMenu
 from tests.engine.models import colour_classifier, save_model

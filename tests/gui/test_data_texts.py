@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from engine.jobs.requests import DataCheck, PresetFit, PresetFits
+from engine.requests.data import DataCheck
+from engine.requests.opening import PresetFit, PresetFits
 from gui.data.texts import describe_check, describe_fits
 
 

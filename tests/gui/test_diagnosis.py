@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.diagnosis.report import SENTENCES, Finding, FindingKind, LayerDiagnosis, Remedy, RemedyKind, describe_remedy
-from engine.jobs.requests import DiagnoseRequest
 from engine.numerics.schemes import Kernel, PerGroup, WeightScheme
 from engine.plan import LayerPlan
+from engine.requests.analysis import DiagnoseRequest
 from gui.diagnosis_box import DiagnosisBox
 from gui.diagnosis_texts import describe_gain, explain_remedy, finding_template, name_remedy
 from gui.main_window import MainWindow

@@ -16,10 +16,10 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from engine.jobs.requests import Histogram, WeightHistogram, WeightHistogramRequest
 from engine.jobs.supervisor import JobFailed
 from engine.numerics.schemes import Kernel, PerTensor, RangeMethod, WeightScheme
 from engine.plan import LayerPlan
+from engine.requests.histograms import Histogram, WeightHistogram, WeightHistogramRequest
 from gui.distributions.clip_edits import clip_share, find_input_range, moved_range, with_input_range
 from gui.distributions.page import DistributionsPage
 from gui.distributions.view_bar import Subject

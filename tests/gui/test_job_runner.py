@@ -11,8 +11,9 @@ from typing import cast
 import pytest
 from pytestqt.qtbot import QtBot
 
-from engine.jobs.requests import BenchmarkRequest, OpenRequest
 from engine.jobs.supervisor import JobFailed, WorkerProcess
+from engine.requests.benchmark import BenchmarkRequest
+from engine.requests.opening import OpenRequest
 from engine.summary import ModelSummary
 from gui.job_runner import Job, JobRunner
 

@@ -6,8 +6,9 @@ import pytest
 from PySide6.QtWidgets import QAbstractButton, QCheckBox, QDialog, QDoubleSpinBox, QLabel, QPushButton, QSpinBox
 from pytestqt.qtbot import QtBot
 
-from engine.jobs.requests import Budget, DataChoice, DataSummary, PolishStep, Prediction
 from engine.project.project import LoadedData
+from engine.requests.allocation import Budget, PolishStep, Prediction
+from engine.requests.data import DataChoice, DataSummary
 from engine.sensitivity.matrix import Metric
 from gui.main_window import MainWindow
 from gui.measured_plans import PolishChoice, describe_pair, format_error

@@ -11,11 +11,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QPushButton, QTableView
 from pytestqt.qtbot import QtBot
 
-from engine.jobs.requests import DataChoice, DistillationPoint, Evaluation
 from engine.numerics.schemes import Rounding
 from engine.plan import Plan, load_plan
 from engine.recovery.report import RecoverStep
 from engine.recovery.targets import Rung, Target, TargetKind
+from engine.requests.conversion import DistillationPoint, Evaluation
+from engine.requests.data import DataChoice
 from gui.main_window import MainWindow
 from gui.recover.choice import RecoverChoice
 from gui.recover.network_plot import NetworkPlot

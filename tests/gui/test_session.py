@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from pytestqt.qtbot import QtBot
 
-from engine.jobs.requests import ConvertResult, DataChoice, DataSummary, Evaluation
 from engine.numerics.schemes import ActivationMode, Kernel
 from engine.project.project import LoadedData
+from engine.requests.conversion import ConvertResult, Evaluation
+from engine.requests.data import DataChoice, DataSummary
 from engine.sensitivity.matrix import SensitivityRow
 from engine.summary import ModelSummary
 from gui.session import Session

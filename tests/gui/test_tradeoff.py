@@ -7,7 +7,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QLabel, QRadioButton, QSlider
 from pytestqt.qtbot import QtBot
 
-from engine.jobs.requests import AnalysisMethod, ConvertResult, Front, FrontPoint, Prediction
+from engine.requests.allocation import Front, FrontPoint, Prediction
+from engine.requests.analysis import AnalysisMethod
+from engine.requests.conversion import ConvertResult
 from engine.sensitivity.matrix import Metric
 from gui.main_window import MainWindow
 from gui.settings import Settings

@@ -16,8 +16,9 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QLineEdit, 
 from pytestqt.qtbot import QtBot
 
 from engine.allocation import allocate
-from engine.jobs.requests import AllocateRequest, Budget, DataChoice, DataRequest
 from engine.plan import build_plan
+from engine.requests.allocation import AllocateRequest, Budget
+from engine.requests.data import DataChoice, DataRequest
 from engine.sensitivity.matrix import Metric, Sensitivity
 from gui.app import build_main_window
 from gui.engine_texts import PROGRESS, find_template, translate_progress, translate_reason

@@ -9,9 +9,11 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from engine.bottlenecks.report import SpeedRemedy, SpeedRemedyKind
-from engine.jobs.requests import BottlenecksRequest, CalibrateRequest, ConvertResult
 from engine.numerics.schemes import ActivationMode
 from engine.plan import Plan
+from engine.requests.analysis import CalibrateRequest
+from engine.requests.benchmark import BottlenecksRequest
+from engine.requests.conversion import ConvertResult
 from engine.summary import ModelSummary
 from gui.compare.plan_remedies import apply_remedy
 from gui.job_runner import Job

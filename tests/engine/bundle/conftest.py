@@ -16,9 +16,10 @@ from PIL import Image
 from engine.bundle.building import TEMPLATES
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, DataChoice
 from engine.model.opened import open_model
 from engine.plan import build_plan
+from engine.requests.conversion import ConvertRequest
+from engine.requests.data import DataChoice
 
 IMAGES_PER_CLASS = 2
 PIXEL_STEPS = 16

@@ -15,10 +15,12 @@ import pytest
 from engine.data.dataset import open_dataset
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import BundleRequest, BundleResult, ConvertRequest, DataChoice
 from engine.model.opened import open_model
 from engine.model.runtime import Session
 from engine.plan import build_plan
+from engine.requests.conversion import ConvertRequest
+from engine.requests.data import DataChoice
+from engine.requests.handing_over import BundleRequest, BundleResult
 
 pytestmark = [pytest.mark.slow, pytest.mark.assets, pytest.mark.timeout(600)]
 IMAGES = 20

@@ -18,7 +18,9 @@ from engine.bundle import building
 from engine.errors import BitsmithError, ConversionError, JobCancelled, ModelError
 from engine.job_context import CallbackContext, JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import BundleRequest, BundleResult, DataChoice, Evaluation
+from engine.requests.conversion import Evaluation
+from engine.requests.data import DataChoice
+from engine.requests.handing_over import BundleRequest, BundleResult
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from engine.data.dataset import open_dataset
 from engine.data.preprocessing import Preprocessing
-from engine.jobs.requests import DataChoice
+from engine.requests.data import DataChoice
 from engine.summary import TensorSpec
 
 LoadTemplate = Callable[[str], ModuleType]

@@ -15,8 +15,9 @@ from PIL import Image
 
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import BundleRequest, DataChoice
 from engine.model.runtime import Session
+from engine.requests.data import DataChoice
+from engine.requests.handing_over import BundleRequest
 
 LoadTemplate = Callable[[str], ModuleType]
 

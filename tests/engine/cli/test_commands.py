@@ -15,7 +15,7 @@ from engine.cli import recover
 from engine.cli.command import UsageError
 from engine.cli.job import ConsoleContext
 from engine.cli.program import build_parser, run_program
-from engine.jobs.requests import SplitRequest
+from engine.requests.data import SplitRequest
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -20,7 +20,8 @@ from engine.cli.job import ConsoleContext
 from engine.cli.program import COMMANDS, run_program
 from engine.errors import DataError
 from engine.job_context import JobContext
-from engine.jobs.requests import DEFAULT_EVALUATION_SAMPLES, Benchmark, BenchmarkPoint, EvaluateRequest, Evaluation
+from engine.requests.benchmark import Benchmark, BenchmarkPoint
+from engine.requests.conversion import DEFAULT_EVALUATION_SAMPLES, EvaluateRequest, Evaluation
 
 Engine = Callable[[object, JobContext], object]
 EVALUATE = ["evaluate", "net.onnx", "--data", "d.npz"]

@@ -11,10 +11,11 @@ import pytest
 from engine.errors import CalibrationError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, DataChoice
 from engine.model.opened import open_model
 from engine.numerics.schemes import ActivationMode
 from engine.plan import PlanDefaults, build_plan
+from engine.requests.conversion import ConvertRequest
+from engine.requests.data import DataChoice
 from tests.engine.models import conv_chain, draw_samples, run_model, save_model, write_dataset
 
 

@@ -19,12 +19,13 @@ from engine.compensation.moments import Moments
 from engine.errors import CalibrationError, JobCancelled, UnsupportedOperator
 from engine.job_context import CallbackContext, JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, ConvertResult, DataChoice
 from engine.model.opened import Model
 from engine.model.quantized_layers import ChosenWeights, quantize_layer
 from engine.numerics.packing import unpack
 from engine.numerics.schemes import Kernel, PerChannel, PerGroup, Rounding, WeightScheme
 from engine.plan import LayerPlan, Plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.data import DataChoice
 from tests.engine.conversion.cases import CASES, Opened, open_with_data
 from tests.engine.models import (
     build_model,

@@ -19,10 +19,10 @@ from engine.compensation.inputs import InputQuantization
 from engine.errors import CalibrationError, JobCancelled, UnsupportedOperator
 from engine.job_context import CallbackContext, JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, DistillationPoint
 from engine.model.quantized_layers import ChosenWeights, quantize_layer
 from engine.numerics.schemes import Kernel, PerChannel, PerGroup, WeightScheme
 from engine.plan import LayerPlan, Plan
+from engine.requests.conversion import ConvertRequest, DistillationPoint
 from tests.engine.compensation.test_compensating import codes_in, convert_file
 from tests.engine.conversion.cases import CASES, Opened, open_with_data
 from tests.engine.models import (

@@ -17,10 +17,11 @@ from engine.compensation.equalization import MAX_SCALE, equalize
 from engine.errors import BitsmithError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, ConvertResult, DataChoice
 from engine.model.opened import open_model
 from engine.numerics.schemes import InputScaling, PerTensor
 from engine.plan import PlanDefaults, build_plan, plan_from_json, plan_to_json
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.data import DataChoice
 from tests.engine.models import (
     Array,
     build_model,

@@ -15,9 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from engine.job_context import CallbackContext
 from engine.jobs.operations import open_cached, run_convert
-from engine.jobs.requests import ConvertRequest, DataChoice, LayerRounding
 from engine.numerics.schemes import ActivationMode, Rounding
 from engine.plan import Plan, PlanDefaults, build_plan
+from engine.requests.conversion import ConvertRequest, LayerRounding
+from engine.requests.data import DataChoice
 
 INPUTS, OUTPUTS, SAMPLES = 24, 16, 64
 Floats = npt.NDArray[np.float32]

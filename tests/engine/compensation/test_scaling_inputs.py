@@ -15,11 +15,12 @@ from engine.compensation.scaling_inputs import find_awq_scale, find_input_groups
 from engine.errors import CalibrationError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, ConvertResult, DataChoice
 from engine.model.opened import Model, open_model
 from engine.numerics.schemes import ActivationMode, InputScaling, Kernel
 from engine.numerics.weights import quantize_weight
 from engine.plan import PlanDefaults, build_plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.data import DataChoice
 from tests.engine.models import (
     build_model,
     draw_samples,

@@ -16,11 +16,11 @@ from engine.conversion.convert import convert
 from engine.conversion.rewriting import rewrite_model
 from engine.data.dataset import Dataset
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest, ConvertResult
 from engine.model.layers import RECURRENT_OPS
 from engine.model.opened import Model
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
 from engine.summary import LayerSummary
 from tests.engine.models import (
     Array,

@@ -11,10 +11,11 @@ from onnx import helper
 from engine.conversion.rewriting import rewrite_model
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, ConvertResult, DataChoice
 from engine.model.runtime import Session
 from engine.numerics.schemes import WeightScheme
 from engine.plan import LayerPlan, build_plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.data import DataChoice
 from tests.engine.models import (
     build_model,
     calibrate_on,

@@ -18,11 +18,12 @@ from engine.conversion.load_check import check
 from engine.conversion.pieces import input_specs, split_model
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, ConvertResult, OpenRequest
 from engine.model.observation import draw_inputs
 from engine.model.runtime import Session
 from engine.numerics.schemes import ActivationMode, Kernel, PerGroup, WeightScheme
 from engine.plan import LayerPlan, PlanDefaults, build_plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.opening import OpenRequest
 from engine.summary import ModelSummary
 from tests.engine.models import build_model, normal
 

@@ -14,11 +14,11 @@ from engine.conversion.manifest import manifest_path_for, plan_path_for, rename_
 from engine.errors import JobCancelled, OutputError
 from engine.job_context import CallbackContext, JobContext
 from engine.jobs.operations import run_convert
-from engine.jobs.requests import ConvertRequest, ConvertResult
 from engine.machine import describe_cpu, describe_runtime
 from engine.model.opened import Model
 from engine.numerics.schemes import ActivationMode
 from engine.plan import Plan, PlanDefaults, build_plan, format_plan, load_plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
 from engine.sizes import bits_per_weight
 from tests.engine.models import conv_chain, open_built
 

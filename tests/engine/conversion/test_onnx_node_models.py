@@ -22,11 +22,11 @@ from onnx.backend.test.case.node import _NodeTestCases
 from engine.conversion.convert import convert
 from engine.errors import ModelError
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest, ConvertResult
 from engine.model import layers
 from engine.model.opened import open_model
 from engine.numerics.schemes import Kernel, PerGroup, WeightScheme
 from engine.plan import LayerPlan, Plan, build_plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
 from tests.engine.models import Array, calibrate_on, plan_for, run_model, save_model, sqnr_db, write_dataset
 
 OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Gather", "BatchNormalization")

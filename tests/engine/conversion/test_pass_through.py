@@ -11,9 +11,9 @@ from onnx import helper
 
 from engine.conversion.convert import convert
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest
 from engine.model.runtime import Session
 from engine.plan import build_plan
+from engine.requests.conversion import ConvertRequest
 from tests.engine.models import (
     Array,
     build_model,

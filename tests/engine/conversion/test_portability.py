@@ -11,10 +11,10 @@ from onnx import helper
 from engine.conversion.convert import convert
 from engine.errors import PlanError
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest, ConvertResult
 from engine.model.opened import Model
 from engine.numerics.schemes import ActivationMode, Kernel, PerGroup, WeightScheme
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan, plan_from_json, plan_to_json
+from engine.requests.conversion import ConvertRequest, ConvertResult
 from tests.engine.conversion.cases import CASES
 from tests.engine.models import build_model, normal, open_built, plan_for
 

@@ -13,10 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from engine.conversion.convert import convert
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest, ConvertResult
 from engine.model.opened import Model, open_model
 from engine.numerics.schemes import ActivationMode, Granularity, Kernel, PerChannel, PerGroup, PerTensor, WeightScheme
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan, refuse_layer_plan
+from engine.requests.conversion import ConvertRequest, ConvertResult
 from tests.engine.models import Array, build_model, normal, open_built, plan_for, run_model, sqnr_db
 
 STEPS, BATCH, INPUTS, HIDDEN = 6, 2, 20, 16

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper
 
 from engine.conversion.convert import convert
 from engine.job_context import JobContext
-from engine.jobs.requests import ConvertRequest
 from engine.model.opened import Model
 from engine.numerics.schemes import ActivationMode, Kernel, WeightScheme
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan
+from engine.requests.conversion import ConvertRequest
 from tests.engine.models import Array, build_model, calibrate_on, normal, open_built, run_model, sqnr_db, write_dataset
 
 ROWS, WIDTH = 300, 64

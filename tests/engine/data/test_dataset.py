@@ -13,7 +13,7 @@ from PIL import Image
 from engine.data.dataset import describe_dataset, open_dataset
 from engine.errors import DataError, JobCancelled
 from engine.job_context import JobContext
-from engine.jobs.requests import DataChoice
+from engine.requests.data import DataChoice
 from engine.summary import TensorSpec
 
 IMAGE = (TensorSpec("input", "float32", ("batch", 3, 8, 8)),)

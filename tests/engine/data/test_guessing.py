@@ -22,15 +22,15 @@ from engine.data.preview import build_preview, find_warnings
 from engine.errors import DataError
 from engine.input_check import check_inputs, fit_presets
 from engine.job_context import JobContext
-from engine.jobs.requests import (
+from engine.requests.data import (
     ChannelStatistics,
     CheckRequest,
     DataChoice,
-    FitRequest,
     GuessReason,
     PreviewRequest,
     PreviewWarning,
 )
+from engine.requests.opening import FitRequest
 from engine.summary import ModelSummary, NodeSummary, TensorSpec
 from engine.user_files import config_folder
 from tests.engine.models import colour_classifier, open_built

@@ -13,7 +13,7 @@ from engine.data.dividing import divide_data
 from engine.data.splitting import select_samples, shuffled_order
 from engine.errors import DataError
 from engine.job_context import JobContext
-from engine.jobs.requests import DataChoice, EvaluationSource, SplitRequest
+from engine.requests.data import DataChoice, EvaluationSource, SplitRequest
 from engine.summary import TensorSpec
 
 ROWS = (TensorSpec("x", "float32", ("batch", 4)),)

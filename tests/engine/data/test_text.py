@@ -10,7 +10,7 @@ import pytest
 from engine.data.dataset import open_dataset
 from engine.data.tokenizing import load_tokenizer
 from engine.errors import DataError
-from engine.jobs.requests import DataChoice
+from engine.requests.data import DataChoice
 from engine.summary import TensorSpec
 
 FREE = (TensorSpec("input_ids", "int64", ("batch", "sequence")),)

@@ -12,8 +12,8 @@ from engine.graph_view.drawing import Box, BoxKind, Drawing
 from engine.graph_view.grouping import COLLAPSE_ABOVE
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import GraphRequest
 from engine.model.opened import open_model
+from engine.requests.opening import GraphRequest
 from tests.engine.graph_view.test_layout import ensure_valid
 from tests.engine.models import build_model, conv_chain, normal, open_built
 

@@ -16,19 +16,14 @@ from engine.calibration.calibration import load_calibration
 from engine.errors import DataError, JobCancelled, ModelError, WorkerCrashed
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import (
-    AnalyzeRequest,
-    CalibrateRequest,
-    CalibrateResult,
-    ConvertRequest,
-    ConvertResult,
-    DataChoice,
-    OpenRequest,
-)
 from engine.jobs.supervisor import JobFailed, WorkerProcess
 from engine.model.opened import open_model
 from engine.numerics.schemes import ActivationMode
 from engine.plan import PlanDefaults, build_plan
+from engine.requests.analysis import AnalyzeRequest, CalibrateRequest, CalibrateResult
+from engine.requests.conversion import ConvertRequest, ConvertResult
+from engine.requests.data import DataChoice
+from engine.requests.opening import OpenRequest
 from engine.sensitivity.matrix import Sensitivity
 from engine.summary import ModelSummary
 from tests.engine.models import conv_chain, draw_samples, open_built, write_dataset

@@ -11,7 +11,6 @@ from onnx import helper
 
 from engine.errors import DataError, JobCancelled, PlanError
 from engine.job_context import CallbackContext, JobContext
-from engine.jobs.requests import DataChoice, LatencyRequest
 from engine.latency import measuring
 from engine.latency.cache import KEPT_FILES, latency_path, load_latencies, save_latencies
 from engine.latency.figures import FLOAT_FORM, STATIC_FORM, Latencies, LayerLatency
@@ -20,6 +19,8 @@ from engine.latency.prediction import layer_us, predict_latency_us
 from engine.model.opened import Model
 from engine.numerics.schemes import Kernel
 from engine.plan import FLOAT_LAYER, build_plan
+from engine.requests.benchmark import LatencyRequest
+from engine.requests.data import DataChoice
 from tests.engine.models import build_model, conv_chain, normal, open_built
 
 

@@ -8,21 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.jobs.requests import (
-    BenchmarkPoint,
-    ConvertResult,
-    DataChoice,
-    DataSummary,
-    Evaluation,
-    LayerOutcome,
-    PolishStep,
-    Prediction,
-)
 from engine.latency.figures import FLOAT_FORM, STATIC_FORM, Crossing, Latencies, LatencyCell, LayerLatency
 from engine.numerics.schemes import ActivationMode, Kernel, PerGroup, WeightScheme
 from engine.plan import LayerPlan, Plan
 from engine.project.project import CalibrationFile, LoadedData, ModelReference, Project, WindowState
 from engine.project.runs import Run, RunFile
+from engine.requests.allocation import PolishStep, Prediction
+from engine.requests.benchmark import BenchmarkPoint
+from engine.requests.conversion import ConvertResult, Evaluation, LayerOutcome
+from engine.requests.data import DataChoice, DataSummary
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
 
 SHA = "ab" * 32

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from engine.errors import OutputError, ProjectError
-from engine.jobs.requests import Evaluation
 from engine.project import container, file, migration
 from engine.project.file import ProjectEncoder, load_project, save_project
 from engine.project.project import Project
+from engine.requests.conversion import Evaluation
 
 
 def save(project: Project, path: Path) -> Path:

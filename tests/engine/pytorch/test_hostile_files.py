@@ -16,12 +16,12 @@ import pytest
 from engine.errors import ModelError, UntrustedModelError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import OpenRequest
 from engine.model.opened import open_model
 from engine.pytorch.consent import CONSENT_QUESTION, read_danger, read_fingerprint
 from engine.pytorch.importing import hash_file
 from engine.pytorch.pickle_scan import find_foreign_globals
 from engine.pytorch.program_check import is_arithmetic
+from engine.requests.opening import OpenRequest
 from tests.engine.pytorch.networks import Attack, hostile_blob, hostile_pickle, rewrite_archive
 
 

@@ -17,21 +17,16 @@ from engine.cli.program import run_program
 from engine.errors import ModelError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import (
-    BenchmarkRequest,
-    ConvertRequest,
-    ConvertResult,
-    DataChoice,
-    EvaluateRequest,
-    Evaluation,
-    OpenRequest,
-)
 from engine.model.opened import open_model
 from engine.plan import build_plan
 from engine.pytorch.archive import ArchiveKind, open_archive
 from engine.pytorch.example_inputs import read_traced_inputs
 from engine.pytorch.import_cache import import_folder
 from engine.pytorch.importing import hash_file
+from engine.requests.benchmark import BenchmarkRequest
+from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation
+from engine.requests.data import DataChoice
+from engine.requests.opening import OpenRequest
 from tests.conftest import ROOT
 from tests.engine.models import normal, run_model, sqnr_db
 from tests.engine.pytorch.networks import mlp, small_conv
@@ -173,7 +168,7 @@ def test_that_missing_torch_is_one_sentence_with_the_command(
 
 def test_that_the_engine_runs_without_loading_torch(sample_model: Path) -> None:
     code = (
-        "import sys; from engine.jobs.operations import run_request; from engine.jobs.requests import OpenRequest; "
+        "import sys; from engine.jobs.operations import run_request; from engine.requests.opening import OpenRequest; "
         f"from engine.job_context import JobContext; run_request(OpenRequest({str(sample_model)!r}), JobContext()); "
         "sys.exit('torch' in sys.modules)"
     )

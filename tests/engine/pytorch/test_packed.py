@@ -20,7 +20,6 @@ from engine.cli.program import run_program
 from engine.errors import ModelError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, ConvertResult
 from engine.model.opened import Model, open_model
 from engine.model.quantized_layers import fake_quantize_layer, quantize_layer
 from engine.numerics.packing import pack
@@ -29,6 +28,7 @@ from engine.plan import LayerPlan, build_plan, choose_layer_plan
 from engine.pytorch import packed
 from engine.pytorch.packed import PackedLinear, PackedWeight, load_packed, replace_layers, unpack_codes
 from engine.pytorch.packed_file import read_packed_document
+from engine.requests.conversion import ConvertRequest, ConvertResult
 from tests.conftest import ROOT
 from tests.engine.models import build_model, conv_chain, normal, open_built, plan_for, run_model, sqnr_db
 from tests.engine.pytorch.networks import mlp

@@ -13,14 +13,6 @@ import pytest
 from engine.errors import JobCancelled, OutputError, PlanError
 from engine.job_context import JobContext
 from engine.jobs.operations import open_cached, run_convert, run_request
-from engine.jobs.requests import (
-    ConvertRequest,
-    ConvertResult,
-    DataChoice,
-    Evaluation,
-    RecoverForecastRequest,
-    RecoverRequest,
-)
 from engine.model.opened import open_model
 from engine.numerics.schemes import Rounding
 from engine.plan import build_plan, load_plan
@@ -28,6 +20,9 @@ from engine.recovery.climbing import recover
 from engine.recovery.ladder import vary_layers
 from engine.recovery.report import RecoverForecast, RecoverResult, RecoverStep
 from engine.recovery.targets import Ending, Rung, Target, TargetKind
+from engine.requests.conversion import ConvertRequest, ConvertResult, Evaluation
+from engine.requests.data import DataChoice
+from engine.requests.recovery import RecoverForecastRequest, RecoverRequest
 
 SAMPLE = Path(__file__).parents[3] / "resources" / "sample"
 MODEL = str(SAMPLE / "digits.onnx")

@@ -22,7 +22,6 @@ from engine.data_choice_file import load_choice
 from engine.errors import BitsmithError, ModelError, OutputError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.jobs.requests import ConvertRequest, DataChoice, ReportRequest, ReportResult
 from engine.model.opened import open_model
 from engine.numerics.schemes import (
     ActivationMode,
@@ -37,6 +36,9 @@ from engine.plan import PlanDefaults, build_plan, load_plan
 from engine.report.charts import HeatCell, draw_heatmap
 from engine.report.commands import data_options, scheme_options
 from engine.report.svg import Axis
+from engine.requests.conversion import ConvertRequest
+from engine.requests.data import DataChoice
+from engine.requests.handing_over import ReportRequest, ReportResult
 from engine.sensitivity.matrix import load_sensitivity
 
 pytestmark = pytest.mark.timeout(120)

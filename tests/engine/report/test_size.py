@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from engine.allocation import find_front
-from engine.jobs.requests import FrontRequest, ReportRequest
 from engine.numerics.schemes import Kernel
 from engine.plan import build_plan
 from engine.report.contents import CURRENT_PLAN, Contents
 from engine.report.page import format_page
+from engine.requests.allocation import FrontRequest
+from engine.requests.handing_over import ReportRequest
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
 from engine.summary import LayerSummary, ModelSummary
 

@@ -19,10 +19,11 @@ from engine.comparison import OutputComparison
 from engine.data.dataset import Dataset
 from engine.errors import JobCancelled, ModelError
 from engine.job_context import CallbackContext, JobContext
-from engine.jobs.requests import AnalysisMethod, AnalyzeRequest, DataChoice
 from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import build_plan, choose_layer_plan
+from engine.requests.analysis import AnalysisMethod, AnalyzeRequest
+from engine.requests.data import DataChoice
 from engine.sensitivity import cuts, exact, resume
 from engine.sensitivity.exact import analyze_exact, forecast_exact
 from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 
 from engine.data.dataset import open_dataset
 from engine.errors import UnsupportedOperator
-from engine.jobs.requests import DataChoice
 from engine.model.opened import Model, open_model
+from engine.requests.data import DataChoice
 from engine.torch_graph.graph import TorchGraph
 from engine.torch_graph.tensors import to_tensor
 from tests.engine.models import Array, build_model, conv_chain, draw_samples, normal, open_built, run_model

@@ -181,7 +181,7 @@ def main():
     import gui.project.desk
     gui.project.desk.AUTOSAVE_MS = 50
     from gui.analysis_choice import AnalysisChoice
-    from engine.jobs.requests import AnalysisMethod
+    from engine.requests.analysis import AnalysisMethod
     from gui.app import build_main_window
     window = build_main_window()
     window.show()

@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QAbstractButton, QLineEdit, QMessageBox, QTableVie
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
-from engine.jobs.requests import ConvertResult
 from engine.project.runs import read_run_files
+from engine.requests.conversion import ConvertResult
 from gui.main_window import MainWindow
 from gui.project.history_model import Column, HistoryModel
 from gui.session import Session

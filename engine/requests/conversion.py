@@ -1,0 +1,144 @@
+"""Conversion with what became of each layer, and evaluation of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.numerics.schemes import Rounding
+from engine.plan import Plan
+from engine.requests.data import DEFAULT_CALIBRATION_SAMPLES, DataChoice
+
+DEFAULT_EVALUATION_SAMPLES = 1000
+# Below this SQNR against float, in dB, a result is marked as degraded.
+DEGRADED_SQNR_DB = 10.0
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """Convert, verify and write a model → `ConvertResult`.
+
+    A static plan needs `calibration` (a file) or `data` (calibrated on the way).
+    """
+
+    model: str
+    plan: Plan
+    output: str
+    data: DataChoice | None = None
+    calibration: str | None = None
+    samples: int = DEFAULT_CALIBRATION_SAMPLES
+
+
+@dataclass(frozen=True)
+class DistillationPoint:
+    """A point of the curves of a conversion that distills, handed out as a partial result.
+
+    Losses are KL(float ‖ quantized) per prediction, in nats, or the noise of outputs that are no class scores, by
+    their energy.
+
+    Attributes:
+        step: how many were made; 0 for the start.
+        loss: mean of the steps since the last point; the held-out one at the start.
+        held_out_loss: on samples that are not learned from.
+        is_best: the lowest held-out loss so far.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    held_out_loss: float
+    is_best: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LayerRounding:
+    """A layer whose codes were chosen by what it reads, handed out as a partial result of a conversion.
+
+    Its output is compared with that of the float layer in the float network, in dB of SQNR; infinite where nothing is
+    lost.
+
+    Attributes:
+        nearest_sqnr_db: with the nearest codes.
+        sqnr_db: with the codes that were chosen, and the bias that goes with them.
+    """
+
+    layer: str
+    rounding: Rounding
+    nearest_sqnr_db: float
+    sqnr_db: float
+
+
+@dataclass(frozen=True)
+class LayerOutcome:
+    """What became of one layer in the written file.
+
+    `is_integer` says whether ONNX Runtime runs it on an integer kernel, read from its optimised graph.
+    """
+
+    name: str
+    bits: int
+    kernel: str
+    is_integer: bool
+
+
+@dataclass(frozen=True)
+class ConvertResult:
+    """A written model and what verification found.
+
+    Attributes:
+        sqnr_db: of the written model's outputs against float, on `verified_samples` samples; None if it
+            was not compared.
+        is_drawn: these samples are random, because no data was given.
+        kernel_sqnr_db: of the written model against the engine's own simulation of the plan.
+        is_degraded: the result is far from float; `warnings` says it with the figure.
+        bits_per_weight: all stored bits of all layers, scales included.
+        opset: of the written file; None for packed PyTorch.
+        is_portable: whether standard ONNX operators suffice; None for packed PyTorch.
+    """
+
+    output: str
+    file_bytes: int
+    predicted_bytes: int
+    source_bytes: int
+    sqnr_db: float | None
+    kernel_sqnr_db: float | None
+    verified_samples: int
+    layers: tuple[LayerOutcome, ...]
+    warnings: tuple[str, ...] = ()
+    is_degraded: bool = False
+    bits_per_weight: float = 0.0
+    opset: int | None = None
+    is_portable: bool | None = None
+    is_drawn: bool = False
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """Measure a model on data, and against a reference model → `Evaluation`."""
+
+    model: str
+    data: DataChoice
+    reference: str | None = None
+    samples: int = DEFAULT_EVALUATION_SAMPLES
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured. Percentages are 0…100; fields that do not apply are None.
+
+    `reference_top1` and `reference_perplexity` belong to the reference on the same samples.
+    """
+
+    model: str
+    reference: str | None
+    samples: int
+    top1: float | None = None
+    top5: float | None = None
+    agreement: float | None = None
+    sqnr_db: float | None = None
+    cosine: float | None = None
+    kl: float | None = None
+    perplexity: float | None = None
+    reference_top1: float | None = None
+    reference_top5: float | None = None
+    reference_perplexity: float | None = None
