@@ -14,8 +14,10 @@ from engine.diagnosis.report import SENTENCES, Finding, FindingKind, LayerDiagno
 from engine.numerics.schemes import Kernel, PerGroup, WeightScheme
 from engine.plan import LayerPlan
 from engine.requests.analysis import DiagnoseRequest
+from engine.requests.request import Request
 from gui.diagnosis_box import DiagnosisBox
 from gui.diagnosis_texts import describe_gain, explain_remedy, finding_template, name_remedy
+from gui.job_runner import Job
 from gui.main_window import MainWindow
 from gui.session import Session
 
@@ -142,7 +144,13 @@ def test_that_the_selected_layer_is_diagnosed_quietly_and_again_after_a_remedy(
 
 def test_that_nothing_is_asked_without_data(loaded_window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[object] = []
-    monkeypatch.setattr(loaded_window.runner, "create_internal", requests.append)
+    create = loaded_window.runner.create_internal
+
+    def create_and_note(request: Request) -> Job:
+        requests.append(request)
+        return create(request)
+
+    monkeypatch.setattr(loaded_window.runner, "create_internal", create_and_note)
     assert not loaded_window.diagnoses.is_waiting
     loaded_window.diagnoses._request()
     assert not any(isinstance(request, DiagnoseRequest) for request in requests)
