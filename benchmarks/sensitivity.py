@@ -6,9 +6,12 @@
 The naive loop is what people write: for each layer and bit width, put the fake-quantized weight into the
 model, build an ONNX Runtime session and run all samples, batch 1 or all at once, whichever is faster here,
 with as many threads as there are cores. It is timed on a random subset of the cells, a part of them before,
-between and after our runs, and scaled; with --full on all. Seconds are of the wall and of the processor:
-on a machine that has other things to do, compare the latter. "floor" is the time that the multiply-
-accumulates of all suffixes take at the speed of a plain forward pass.
+between and after our runs, and scaled; with --full on all, with --cells 0 not at all. "forward" is one plain
+pass of the float model over all samples, the mean of as many timings, and "floor" the time that the multiply-
+accumulates of all suffixes take at its speed. Seconds are of the wall and of the processor: on a machine that has
+other things to do, compare the latter. Quick sensitivity alone, against plain passes:
+
+    python -m benchmarks.sensitivity --methods quick --cells 0
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +36,8 @@ from engine.comparison import OutputComparison
 from engine.data.dataset import open_dataset
 from engine.errors import BitsmithError, BudgetError
 from engine.job_context import JobContext
-from engine.jobs.operations import open_cached, run_request
+from engine.jobs.operations import run_request
+from engine.jobs.operations.opened_models import open_cached
 from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import Plan, build_plan, choose_layer_plan
@@ -75,6 +79,7 @@ class NaiveLoop:
     plan: Plan
     inputs: dict[str, np.ndarray]
     cost: Cost = field(default_factory=Cost)
+    forwards: list[Cost] = field(default_factory=list)
     found: dict[Cell, dict[Metric, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,14 +108,16 @@ class NaiveLoop:
         cost.time(lambda: self._run(session, batch))
         return cost.wall
 
-    def time_forward(self) -> Cost:
-        """One plain pass of the float model over all samples."""
-        session, cost = self._build(), Cost()
-        cost.time(lambda: self._run(session, self.batch))
-        return cost
+    def forward(self) -> Cost:
+        """One plain pass of the float model over all samples, the mean of `forwards`."""
+        count = len(self.forwards)
+        return Cost(sum(cost.wall for cost in self.forwards) / count, sum(cost.cpu for cost in self.forwards) / count)
 
     def measure(self, cells: Sequence[Cell]) -> None:
-        """Measure these cells, and add what it takes to `cost`."""
+        """Time a plain pass, then measure these cells, and add what it takes to `cost`."""
+        session, forward = self._build(), Cost()
+        forward.time(lambda: self._run(session, self.batch))
+        self.forwards.append(forward)
         for cell in cells:
             self.found[cell] = self.cost.time(partial(self._measure_cell, *cell))
 
@@ -175,7 +182,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--data")
     parser.add_argument("--samples", type=int, default=32)
-    parser.add_argument("--cells", type=int, default=12, help="of the naive loop")
+    parser.add_argument("--cells", type=int, default=12, help="of the naive loop; 0: leave it out")
     parser.add_argument("--full", action="store_true", help="all cells of the naive loop (minutes)")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     args = parser.parse_args()
@@ -255,21 +262,23 @@ def _attempt(request: AnalyzeRequest, cost: Cost, context: JobContext) -> Sensit
 
 
 def _print_costs(naive: NaiveLoop, costs: dict[str, Cost], cells: int, samples: int) -> None:
-    scale = cells / len(naive.found)
-    forward = naive.time_forward()
+    forward = naive.forward()
     whole = sum(layer.macs or 0 for layer in naive.model.summary.layers)
     share = suffix_macs(naive.model) * len(BITS) / max(whole, 1)
-    floor = Cost(forward.wall * share, forward.cpu * share)
-    total = Cost(naive.cost.wall * scale, naive.cost.cpu * scale)
     print(f"{cells} cells, {samples} samples; the suffixes are {100 * share / cells:.1f} % of the naive arithmetic")
-    print(f"naive: batch {naive.batch}, timed on {len(naive.found)} cells and scaled to {cells}")
-    print(f"{'method':10} {'wall s':>8} {'CPU s':>8} {'wall / naive':>13} {'CPU / naive':>12} {'CPU / floor':>12}")
-    rows = {"naive": total, "floor": floor, "forward": forward, **costs}
-    for name, cost in rows.items():
-        print(
-            f"{name:10} {cost.wall:8.1f} {cost.cpu:8.1f} {cost.wall / total.wall:13.4f} {cost.cpu / total.cpu:12.4f} "
-            f"{cost.cpu / floor.cpu:12.3f}"
-        )
+    yardsticks = {"forward": forward, "floor": Cost(forward.wall * share, forward.cpu * share)}
+    if naive.found:
+        scale = cells / len(naive.found)
+        yardsticks["naive"] = Cost(naive.cost.wall * scale, naive.cost.cpu * scale)
+        print(f"naive: batch {naive.batch}, timed on {len(naive.found)} cells and scaled to {cells}")
+    print(f"{'method':10}" + "".join(f"{title:>15}" for title in ("wall s", "CPU s", *_ratio_titles(yardsticks))))
+    for name, cost in {**yardsticks, **costs}.items():
+        ratios = [ratio for other in yardsticks.values() for ratio in (cost.wall / other.wall, cost.cpu / other.cpu)]
+        print(f"{name:10}{cost.wall:15.1f}{cost.cpu:15.1f}" + "".join(f"{ratio:15.4g}" for ratio in ratios))
+
+
+def _ratio_titles(yardsticks: Iterable[str]) -> Iterator[str]:
+    return (f"{clock} / {name}" for name in yardsticks for clock in ("wall", "CPU"))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,12 @@ from engine.model.runtime import Session
 IN_MEMORY_BYTES = 32 << 20
 
 
-def load_session(model: ir.Model, outputs: Sequence[str] = (), *, is_optimized: bool = True) -> Session:
+def load_session(
+    model: ir.Model, outputs: Sequence[str] = (), *, is_optimized: bool = True, threads: int = 0
+) -> Session:
     """Load `model`; with `outputs`, its graph outputs are exactly these values of the main graph.
+
+    `threads` is as for `Session`.
 
     Raises:
         ModelError: ONNX Runtime refuses it.
@@ -27,12 +31,13 @@ def load_session(model: ir.Model, outputs: Sequence[str] = (), *, is_optimized: 
     # Bytes have no folder in which ONNX Runtime would find weights that lie beside a model.
     is_whole = next(external_tensors(model), None) is None
     if is_whole and weight_bytes < IN_MEMORY_BYTES:
-        return Session(_set_outputs(ir.to_proto(model), outputs).SerializeToString(), is_optimized=is_optimized)
+        content = _set_outputs(ir.to_proto(model), outputs).SerializeToString()
+        return Session(content, threads=threads, is_optimized=is_optimized)
     with tempfile.TemporaryDirectory(prefix="bitsmith-") as folder:
         path = Path(folder) / "model.onnx"
         ir.save(model, path, external_data="weights")
         onnx.save(_set_outputs(onnx.load(str(path), load_external_data=False), outputs), str(path))
-        return Session(path, is_optimized=is_optimized)
+        return Session(path, threads=threads, is_optimized=is_optimized)
 
 
 def _set_outputs(proto: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:

@@ -5,7 +5,6 @@ A row holds the inputs of one output position, in the order of `WeightLayout.to_
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -93,23 +92,26 @@ def _convolution_geometry(layer: Layer, size: tuple[int, ...]) -> _Geometry:
 
 
 def _convolution_rows(values: Array, geometry: _Geometry, group: int, limit: int, rng: np.random.Generator) -> Array:
-    rank = len(geometry.kernel)
-    widths = [(0, 0), (0, 0), *zip(geometry.pads[:rank], geometry.pads[rank:], strict=True)]
+    """Only what the drawn positions read is touched: no padded copy of the input is made."""
+    batch, channels, *sizes = values.shape
+    kernel, strides, dilations = geometry.kernel, geometry.strides, geometry.dilations
+    first, last = geometry.pads[: len(sizes)], geometry.pads[len(sizes) :]
+    spans = zip(sizes, first, last, kernel, dilations, strides, strict=True)
+    counts = [(size + before + after - (k - 1) * d - 1) // step + 1 for size, before, after, k, d, step in spans]
+    sample, *outputs = np.unravel_index(_draw(batch * int(np.prod(counts)), limit, rng), (batch, *counts))
+    rows = len(sample)
+    places = np.zeros((rows, 1), np.intp)  # [rows, kernel], in the flattened input of one channel
+    is_inside = np.ones((rows, 1), np.bool_)
+    for size, before, k, d, step, output in zip(sizes, first, kernel, dilations, strides, outputs, strict=True):
+        place = output[:, None] * step + np.arange(k) * d - before
+        is_valid = (place >= 0) & (place < size)
+        places = (places[:, :, None] * size + np.where(is_valid, place, 0)[:, None]).reshape(rows, -1)
+        is_inside = (is_inside[:, :, None] & is_valid[:, None]).reshape(rows, -1)
+    taken = values.reshape(batch, channels, -1)[sample[:, None], :, places]  # [rows, kernel, channels]
     if any(geometry.pads):
-        values = np.pad(values, widths)
-    extent = [(k - 1) * spread + 1 for k, spread in zip(geometry.kernel, geometry.dilations, strict=True)]
-    windows = np.lib.stride_tricks.sliding_window_view(values, extent, axis=tuple(range(2, 2 + rank)))
-    windows = windows[(slice(None), slice(None), *_every(geometry.strides), *_every(geometry.dilations))]
-    batch, _, *positions = windows.shape[: 2 + rank]
-    drawn = np.unravel_index(_draw(batch * int(np.prod(positions)), limit, rng), (batch, *positions))
-    rows = np.moveaxis(windows, 1, rank + 1)[drawn]
-    grouped = rows.reshape(len(rows), group, -1)
+        taken[~is_inside] = 0.0
+    grouped = taken.transpose(0, 2, 1).reshape(rows, group, -1)
     return np.ascontiguousarray(grouped.transpose(1, 0, 2))
-
-
-def _every(steps: tuple[int, ...]) -> Iterator[slice]:
-    """A slice per dimension that takes every step-th element."""
-    return (slice(None, None, step) for step in steps)
 
 
 def _transposed_rows(layer: Layer, values: Array, limit: int, rng: np.random.Generator) -> Array:

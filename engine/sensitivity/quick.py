@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import closing
 
 import numpy as np
-import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
-from engine.calibration.collection import ActivationVisitor, visit_activations
 from engine.data.dataset import Dataset
 from engine.job_context import JobContext
 from engine.model.layers import Layer
@@ -19,7 +18,8 @@ from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import Plan, choose_layer_plan
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
-from engine.sensitivity.sampled_inputs import SampledInputs, sampled_bytes
+from engine.sensitivity.sample_pass import SampleVisitor, Tensors, visit_samples
+from engine.sensitivity.sampled_inputs import InputSample, SampledInputs, sample_input, sampled_bytes
 from engine.sizes import stored_weight_bytes
 
 # Sampled inputs of a band of layers are held at once; a model that needs more is passed over band by band.
@@ -35,9 +35,10 @@ def analyze_quick(
     """SQNR of each layer's output for each weight bit width, its input as in the float model.
 
     Beside it, the SQNR that is left when the input is quantized as the layer's integer kernels do it, the
-    weight as in the float model. Every layer is tried in the scheme that the plan's defaults give those bits, so
-    the codes measured are the codes that conversion would pack. A `SensitivityRow` is handed out per layer; it is
-    empty where nothing shows the layer's input (in the body of an If).
+    weight as in the float model; a dynamic range is that of one sample, as if the model ran on one at a time.
+    Every layer is tried in the scheme that the plan's defaults give those bits, so the codes measured are the
+    codes that conversion would pack. A `SensitivityRow` is handed out per layer; it is empty where nothing shows
+    the layer's input (in the body of an If).
 
     Raises:
         DataError: the samples do not fit.
@@ -47,10 +48,12 @@ def analyze_quick(
     seen = 0
     for band in split_bands(model.layers):
         inputs, seen = collect_inputs(model, band, dataset, samples, context)
-        for row in _measure_rows(model, inputs, plan, bits):
-            rows[row.layer] = row
-            context.partial(row)
-            context.report(len(rows), len(model.layers), f"Quantizing {model.summary.layer_by_name[row.layer].title}")
+        with closing(_measure_rows(model, inputs, plan, bits)) as found:
+            for row in found:
+                rows[row.layer] = row
+                context.partial(row)
+                title = model.summary.layer_by_name[row.layer].title
+                context.report(len(rows), len(model.layers), f"Quantizing {title}")
     return Sensitivity(model.summary.sha256, model.path.name, "quick", seen, dataset.digest, rows)
 
 
@@ -73,38 +76,45 @@ def collect_inputs(
 ) -> tuple[dict[str, SampledInputs], int]:
     """What the layers of one band read, by layer name, and how many samples were seen."""
     inputs = {layer.name: SampledInputs(layer) for layer in band}
-    total = min(samples, dataset.samples)
-    rows_per_sample = max(1, ROWS_PER_LAYER // max(total, 1))
-    rng = np.random.default_rng(SEED)
+    rows_per_sample = max(1, ROWS_PER_LAYER // max(min(samples, dataset.samples), 1))
     readers: dict[str, list[Layer]] = {}
     for layer in band:
         if layer.observed_input is not None:
             readers.setdefault(str(layer.observed_input.name), []).append(layer)
 
-    def visit(values: dict[str, npt.NDArray[Any]]) -> None:
-        for name, value in values.items():
-            for layer in readers[name]:
-                inputs[layer.name].update(value, rows_per_sample * max(value.shape[0], 1), rng)
+    def look(index: int, values: Tensors) -> dict[str, InputSample]:
+        rng = np.random.default_rng((SEED, index))
+        found: dict[str, InputSample] = {}
+        for name, layers in readers.items():
+            value = values[name]
+            for layer in layers:
                 context.check_cancelled()
+                found[layer.name] = sample_input(layer, value, rows_per_sample * max(value.shape[0], 1), rng)
+        return found
+
+    def keep(found: dict[str, InputSample]) -> None:
+        for name, sample in found.items():
+            inputs[name].add(sample)
 
     def report(done: int, total: int) -> None:
         context.report(done, total, f"Collecting statistics of {len(band)} layers: sample {done} of {total}")
 
-    seen = visit_activations(model, list(readers), dataset, samples, ActivationVisitor(visit, report, context))
+    seen = visit_samples(model, dataset, samples, SampleVisitor(list(readers), look, keep, report, context))
     return inputs, seen
 
 
 def _measure_rows(
     model: Model, inputs: dict[str, SampledInputs], plan: Plan, bits: Sequence[int]
-) -> Iterator[SensitivityRow]:
-    """Rows in order, made side by side; numpy lets go of the interpreter lock."""
+) -> Generator[SensitivityRow, None, None]:
+    """Rows in order, made side by side: numpy lets go of the interpreter lock, and each product keeps to one thread."""
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS))
-    try:
-        waiting = deque(pool.submit(_measure_row, model, inputs[name], plan, bits) for name in inputs)
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with threadpool_limits(limits=1, user_api="blas"):
+        try:
+            waiting = deque(pool.submit(_measure_row, model, inputs[name], plan, bits) for name in inputs)
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _measure_row(model: Model, inputs: SampledInputs, plan: Plan, bits: Sequence[int]) -> SensitivityRow:

@@ -27,22 +27,44 @@ Matrix = npt.NDArray[np.float32]
 KERNEL_OF_MODE = {ActivationMode.STATIC: Kernel.QLINEAR, ActivationMode.DYNAMIC: Kernel.DYNAMIC}
 
 
+@dataclass(frozen=True)
+class InputSample:
+    """What a layer read in one run of the model.
+
+    Attributes:
+        rows: float32 [groups, rows, inputs]; None for an embedding.
+        extremes: of the whole input tensor.
+        lookups: of an embedding, how often each row was looked up, float64 [channels].
+    """
+
+    rows: Rows | None = None
+    extremes: tuple[float, float] = (0.0, 0.0)
+    lookups: npt.NDArray[np.float64] | None = None
+
+
+def sample_input(layer: Layer, values: npt.NDArray[Any], limit: int, rng: np.random.Generator) -> InputSample:
+    """At most `limit` positions of the layer's input in one run; all look-ups of an embedding."""
+    if layer.op == "Gather":
+        channels = layer.layout.channels
+        counts = np.bincount(np.asarray(values).reshape(-1) % channels, minlength=channels)
+        return InputSample(lookups=counts.astype(np.float64))
+    rows = np.asarray(sample_rows(layer, values, limit, rng), np.float32)
+    return InputSample(rows, (float(values.min()), float(values.max())))
+
+
 @dataclass
 class SampledInputs:
     """What a layer read at some of its output positions.
 
     Attributes:
-        parts: per batch float32 [groups, rows, inputs].
-        extremes: of the whole input tensor, per batch.
-        statistics: of the input, for static ranges: the histogram is of the sampled rows, the extremes are
-            those of whole batches.
+        parts: per run of the model float32 [groups, rows, inputs].
+        extremes: of the whole input tensor, per run.
         lookups: of an embedding, how often each row was looked up, float64 [channels].
     """
 
     layer: Layer
     parts: list[Rows] = field(default_factory=list)
     extremes: list[tuple[float, float]] = field(default_factory=list)
-    statistics: TensorStatistics = field(default_factory=TensorStatistics)
     lookups: npt.NDArray[np.float64] | None = None
 
     @property
@@ -55,22 +77,29 @@ class SampledInputs:
         """What the layer's kernels can do to its input."""
         return [mode for mode, kernel in KERNEL_OF_MODE.items() if kernel in self.layer.kernels and self.parts]
 
-    def update(self, values: npt.NDArray[Any], limit: int, rng: np.random.Generator) -> None:
-        """Keep at most `limit` positions of one batch of the layer's input; all look-ups of an embedding."""
-        if self.layer.op == "Gather":
-            channels = self.layer.layout.channels
-            counts = np.bincount(np.asarray(values).reshape(-1) % channels, minlength=channels).astype(np.float64)
-            self.lookups = counts if self.lookups is None else self.lookups + counts
-            return
-        rows = np.array(sample_rows(self.layer, values, limit, rng), np.float32)
-        low, high = float(values.min()), float(values.max())
-        self.parts.append(rows)
-        self.extremes.append((low, high))
-        if Kernel.QLINEAR in self.layer.kernels and np.isfinite([low, high]).all():
-            part = TensorStatistics()
-            part.update(rows.reshape(1, -1))
-            part.minimum, part.maximum, part.minimum_sum, part.maximum_sum = low, high, low, high
-            self.statistics.merge(part)
+    def add(self, sample: InputSample) -> None:
+        """Keep what one more run showed."""
+        if sample.lookups is not None:
+            self.lookups = sample.lookups if self.lookups is None else self.lookups + sample.lookups
+        if sample.rows is not None:
+            self.parts.append(sample.rows)
+            self.extremes.append(sample.extremes)
+
+    @cached_property
+    def statistics(self) -> TensorStatistics:
+        """Of the input, for static ranges: the histogram is of the sampled rows, the extremes are those of whole runs.
+
+        Runs in which the input is NaN or infinite somewhere are left out.
+        """
+        statistics = TensorStatistics()
+        finite = [index for index, pair in enumerate(self.extremes) if np.isfinite(pair).all()]
+        if finite:
+            statistics.update(np.concatenate([self.parts[index] for index in finite], axis=1).reshape(1, -1))
+            lows, highs = zip(*(self.extremes[index] for index in finite), strict=True)
+            statistics.minimum, statistics.maximum = min(lows), max(highs)
+            statistics.minimum_sum, statistics.maximum_sum = sum(lows), sum(highs)
+            statistics.slices = len(finite)
+        return statistics
 
     def output_energy(self, matrix: Matrix) -> float:
         """Σ ‖matrix·x‖² over the sampled positions.

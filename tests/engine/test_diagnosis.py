@@ -29,7 +29,8 @@ from engine.diagnosis.report import (
 )
 from engine.errors import JobCancelled, PlanError
 from engine.job_context import CallbackContext, JobContext
-from engine.jobs.operations import open_cached, run_request
+from engine.jobs.operations import run_request
+from engine.jobs.operations.opened_models import open_cached
 from engine.numerics.schemes import (
     ActivationRange,
     CalibrationMethod,
@@ -158,10 +159,11 @@ def test_that_a_predicted_gain_is_what_the_converted_model_gains(case: str, tmp_
 
 @pytest.mark.parametrize("kernel", [Kernel.QLINEAR, Kernel.DYNAMIC])
 def test_that_gains_hold_where_the_input_is_quantized_too(kernel: Kernel, tmp_path: Path) -> None:
-    values = normal(30, 48, seed=1)  # one batch, so that dynamic ranges are the same here and there
-    values[0, 0] = 60.0  # all other values share a few codes
+    values, weight = normal(30, 48, seed=1), normal(16, 48)
+    values[:, 0] = 60.0  # all other values share a few codes, in any batch: dynamic ranges are the same here and there
+    weight[:, 0] = 0.0
     choice = LayerPlan(WeightScheme(8), kernel)
-    bench = Bench(tmp_path, gemm(normal(16, 48)), choice, values)
+    bench = Bench(tmp_path, gemm(weight), choice, values)
     found = bench.diagnose()
     before = bench.measure(choice)
     assert found.sqnr_db == pytest.approx(before, abs=0.3)

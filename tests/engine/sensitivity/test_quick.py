@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from threadpoolctl import threadpool_info
 
 from engine.errors import BitsmithError, JobCancelled
 from engine.job_context import CallbackContext, JobContext
@@ -33,7 +36,7 @@ from engine.sensitivity.matrix import (
     sensitivity_to_json,
 )
 from engine.sensitivity.quick import analyze_quick
-from engine.sensitivity.sampled_inputs import SampledInputs
+from engine.sensitivity.sampled_inputs import SampledInputs, sample_input
 from engine.sizes import stored_weight_bytes
 from tests.engine.models import (
     Array,
@@ -180,6 +183,33 @@ def test_that_sampled_positions_give_the_same_figures_every_time(
     assert analyze(tmp_path, JobContext()) == analyze(tmp_path, JobContext())
 
 
+def test_that_the_figures_do_not_depend_on_how_many_samples_run_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick, "ROWS_PER_LAYER", 64)
+    found = []
+    for cores in (1, 2):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        found.append(analyze(tmp_path, JobContext()))
+    assert found[0] == found[1]
+
+
+def test_that_runs_with_infinite_values_are_left_out_of_static_ranges() -> None:
+    layer = find_layers(ir.from_proto(single("Gemm", ["N", 20], (20, 9))).graph)[0]
+    whole, finite = SampledInputs(layer), SampledInputs(layer)
+    for seed, scale in ((0, 1.0), (1, 3.0), (2, math.inf)):
+        sample = sample_input(layer, normal(1, 20, seed=seed, scale=scale), 100, np.random.default_rng(0))
+        whole.add(sample)
+        if math.isfinite(scale):
+            finite.add(sample)
+    for method in (CalibrationMethod.MINMAX, CalibrationMethod.AVERAGE, CalibrationMethod.PERCENTILE):
+        choice = ActivationRange(method)
+        assert whole.statistics.range(choice) == finite.statistics.range(choice)
+    lows = [low for low, _ in finite.extremes]
+    assert finite.statistics.range(ActivationRange(CalibrationMethod.AVERAGE))[0] == pytest.approx(np.mean(lows))
+    assert finite.statistics.range(ActivationRange(CalibrationMethod.MINMAX))[0] == min(lows)
+
+
 def test_that_cancel_keeps_the_rows_that_were_handed_out(tmp_path: Path) -> None:
     rows: list[object] = []
 
@@ -192,6 +222,18 @@ def test_that_cancel_keeps_the_rows_that_were_handed_out(tmp_path: Path) -> None
         analyze(tmp_path, context)
     assert len(rows) == 1
     assert isinstance(rows[0], SensitivityRow)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+
+
+def test_that_matrix_products_keep_to_one_thread_while_rows_are_made_and_not_afterwards(tmp_path: Path) -> None:
+    def blas_threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = blas_threads()
+    during: list[list[int]] = []
+    analyze(tmp_path, CallbackContext(partial_ready=lambda _: during.append(blas_threads())))
+    assert during == [[1] * len(before)] * 3
+    assert blas_threads() == before
 
 
 def test_that_the_matrix_survives_its_file(tmp_path: Path) -> None:
@@ -294,10 +336,14 @@ def test_that_a_quantized_input_is_measured_as_the_kernels_quantize_it(tmp_path:
     defaults = PlanDefaults(activation_range=ActivationRange(CalibrationMethod.MINMAX))
     plan = build_plan(model.summary, 8, defaults)
     row = analyze_quick(model, dataset, JobContext(), plan=plan, bits=BITS, samples=6).rows["layer"]
-    whole = (float(feeds["x"].min()), float(feeds["x"].max()))
-    assert set(row.activations) == {ActivationMode.STATIC, ActivationMode.DYNAMIC}
-    for cell in row.activations.values():  # six samples are one batch, so both ranges are those of all samples
-        assert cell.values[Metric.SQNR] == pytest.approx(measure_activation(model, proto, feeds, [whole]), abs=0.01)
+    grids = {
+        ActivationMode.STATIC: [(float(feeds["x"].min()), float(feeds["x"].max()))],
+        ActivationMode.DYNAMIC: [(float(sample.min()), float(sample.max())) for sample in feeds["x"]],
+    }
+    assert set(row.activations) == set(grids)
+    for mode, cell in row.activations.items():
+        expected = measure_activation(model, proto, feeds, grids[mode])
+        assert cell.values[Metric.SQNR] == pytest.approx(expected, abs=0.01), mode
 
 
 def test_that_activations_are_measured_only_where_a_kernel_quantizes_them(tmp_path: Path) -> None:
@@ -306,20 +352,20 @@ def test_that_activations_are_measured_only_where_a_kernel_quantizes_them(tmp_pa
     assert set(found.rows["head"].activations) == {ActivationMode.STATIC, ActivationMode.DYNAMIC}
 
 
-def test_that_a_dynamic_range_is_that_of_every_batch() -> None:
+def test_that_a_dynamic_range_is_that_of_every_run() -> None:
     layer = find_layers(ir.from_proto(single("Gemm", ["N", 20], (20, 9))).graph)[0]
     inputs = SampledInputs(layer)
     rng = np.random.default_rng(0)
     small, large = normal(4, 20), normal(4, 20, seed=1, scale=100.0)
     for values in (small, large):
-        inputs.update(values, 100, rng)
+        inputs.add(sample_input(layer, values, 100, rng))
     choice = ActivationRange(CalibrationMethod.MINMAX)
     matrix = layer.matrix()
     only_small = SampledInputs(layer)
-    only_small.update(small, 100, rng)
+    only_small.add(sample_input(layer, small, 100, rng))
     expected = only_small.activation_noise(matrix, ActivationMode.DYNAMIC, choice)
     only_large = SampledInputs(layer)
-    only_large.update(large, 100, rng)
+    only_large.add(sample_input(layer, large, 100, rng))
     expected += only_large.activation_noise(matrix, ActivationMode.DYNAMIC, choice)
     assert inputs.activation_noise(matrix, ActivationMode.DYNAMIC, choice) == pytest.approx(expected, rel=1e-4)
     assert inputs.activation_noise(matrix, ActivationMode.STATIC, choice) > expected
