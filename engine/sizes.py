@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.numerics.packing import packed_bytes
-from engine.numerics.schemes import GroupScales, Kernel, PerGroup, PerTensor
+from engine.numerics.schemes import GroupScales, Kernel, PerGroup, PerTensor, packed_bytes
 from engine.placement import SELF_QUANTIZED_OPS, Placement, place
 from engine.plan import LayerPlan, Plan
 from engine.summary import LayerSummary, ModelSummary
@@ -18,6 +17,8 @@ from engine.summary import LayerSummary, ModelSummary
 STRING = 7
 INT_ATTRIBUTE = 12
 METADATA_BYTES = 366
+# Multipliers of groups beside 4-bit codes take half a byte from so many on; below, unpacking them costs more.
+PACKED_MULTIPLIERS = 256
 ACTIVATION_PARAMETER_BYTES = 2 * 13 + 4 + 1
 
 
@@ -51,6 +52,12 @@ def has_multipliers(layer: LayerSummary, choice: LayerPlan) -> bool:
     return group_scales(layer, choice) != GroupScales.FLOAT
 
 
+def packs_multipliers(layer: LayerSummary, choice: LayerPlan) -> bool:
+    """Whether a group's scale takes half a byte."""
+    is_product = group_scales(layer, choice) == GroupScales.PRODUCT
+    return is_product and choice.weights.bits == 4 and scale_count(layer, choice) >= PACKED_MULTIPLIERS
+
+
 def stored_weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     """Bytes of the weight in the file: codes, scales, zero points; without the bias."""
     scheme = choice.weights
@@ -66,7 +73,11 @@ def stored_weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
         codes = layer.channels * blocks * packed_bytes(scheme.granularity.group_size, scheme.bits)
         zero_points = 0 if scheme.symmetric else layer.channels * packed_bytes(blocks, scheme.bits)
         return codes + scale_bytes * count + zero_points
-    scales = layer.channels * scale_bytes + count if has_multipliers(layer, choice) else scale_bytes * count
+    if has_multipliers(layer, choice):
+        multiplier_bits = 4 if packs_multipliers(layer, choice) else 8
+        scales = layer.channels * scale_bytes + packed_bytes(count, multiplier_bits)
+    else:
+        scales = scale_bytes * count
     return codes + scales + (0 if scheme.symmetric else packed_bytes(count, scheme.bits))
 
 
@@ -178,10 +189,14 @@ def _integer_chain_bytes(layer: LayerSummary, choice: LayerPlan, *, to_float: bo
         total += _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE) + _node("Sub", 2) + spread
     if is_grouped or to_float:
         total += _constant(3) + _node("Mul", 2) + spread
+    if packs_multipliers(layer, choice):
+        total += _node("Cast", 1, INT_ATTRIBUTE)
+        if scheme.symmetric and not scheme.reduce_range:  # more than 4 bits can count, so the least is left out
+            total += _node("Add", 2)
     if to_float and has_multipliers(layer, choice):
         total += _constant(3) + _node("Cast", 1, INT_ATTRIBUTE) + _node("Mul", 2)
     if is_grouped:
-        total += _shape(rank) + _node("Reshape", 2)
+        total += _node("Reshape", 2)
         if layer.op in ("MatMul", "ConvTranspose") or (layer.op == "Gemm" and choice.kernel == Kernel.DYNAMIC):
             total += _node("Transpose", 1, 10 + rank)
     return total
@@ -192,7 +207,7 @@ def _spread_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     granularity = choice.weights.granularity
     if not isinstance(granularity, PerGroup) or layer.inputs_per_channel % granularity.group_size == 0:
         return 0
-    return _shape(3) + _node("Expand", 2) + _shape(2) + _node("Reshape", 2) + 3 * _shape(1) + _node("Slice", 4)
+    return _node("Expand", 2) + _node("Reshape", 2) + _shape(1) + _node("Slice", 4)
 
 
 def _float_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
@@ -209,7 +224,9 @@ def _qlinear_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     if layer.op != "Conv":
         total += _constant(1) + (1 if isinstance(choice.weights.granularity, PerTensor) else layer.channels)
     if layer.bias_elements:
-        total += 8 * layer.bias_elements + 2 * _constant(1) + _node("DequantizeLinear", 2, INT_ATTRIBUTE) + STRING
+        axis = 0 if isinstance(choice.weights.granularity, PerTensor) else INT_ATTRIBUTE
+        total += 4 * layer.bias_elements + _constant(1) + _node("Mul", 2) + STRING
+        total += _node("DequantizeLinear", 2, axis) + STRING
     return total
 
 

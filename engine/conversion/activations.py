@@ -15,6 +15,9 @@ from engine.numerics.affine import TensorQuantization
 from engine.numerics.schemes import ActivationRange
 from engine.placement import SELF_QUANTIZED_OPS, Placement
 
+# Scale and zero point, as they stand in the graph.
+Parameters = tuple[ir.Value, ir.Value]
+
 
 def choose_quantization(
     placement: Placement, calibration: Calibration, activation_range: ActivationRange
@@ -52,25 +55,34 @@ class FloatReader:
         return cls(1, shape[0] if layer.op == "ConvTranspose" else shape[1] * layer.group)
 
 
+def add_parameters(
+    graph: ir.Graph, placement: Placement, grids: Mapping[str, TensorQuantization]
+) -> dict[str, Parameters]:
+    """Scale and zero point of every quantized tensor, by its name; tensors with one range share them."""
+    by_source: dict[str, Parameters] = {}
+    for index, (_, source) in enumerate(sorted(placement.range_source.items())):
+        if source not in by_source:
+            grid = grids[source]
+            by_source[source] = (
+                add_initializer(graph, f"a{index}.s", np.asarray(grid.scale, np.float32)),
+                add_initializer(graph, f"a{index}.z", np.asarray(grid.zero_point, np.uint8)),
+            )
+    return {tensor: by_source[source] for tensor, source in placement.range_source.items()}
+
+
 def insert_pairs(
     graph: ir.Graph,
     placement: Placement,
-    grids: dict[str, TensorQuantization],
+    grids: Mapping[str, TensorQuantization],
+    parameters: Mapping[str, Parameters],
     float_readers: Mapping[str, FloatReader],
 ) -> None:
     """Put a pair behind every quantized tensor and connect its readers; `float_readers` by node name."""
     values = {str(value.name): value for value in graph.inputs}
     values |= {str(value.name): value for node in graph for value in node.outputs if value.name}
-    parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
     for index, (tensor, source) in enumerate(sorted(placement.range_source.items())):
-        if source not in parameters:
-            grid = grids[source]
-            parameters[source] = (
-                add_initializer(graph, f"a{index}.s", np.asarray(grid.scale, np.float32)),
-                add_initializer(graph, f"a{index}.z", np.asarray(grid.zero_point, np.uint8)),
-            )
         readers = None if tensor in placement.integer_producers else placement.readers.get(tensor, frozenset())
-        pair = _insert_pair(graph, values[tensor], parameters[source], readers, f"a{index}.")
+        pair = _insert_pair(graph, values[tensor], parameters[tensor], readers, f"a{index}.")
         _spare_float_readers(graph, pair, grids[source], float_readers)
     for node in list(graph):
         if node.op_type == "Min":
@@ -129,7 +141,7 @@ def _spare_float_readers(
 def _insert_pair(
     graph: ir.Graph,
     value: ir.Value,
-    parameters: tuple[ir.Value, ir.Value],
+    parameters: Parameters,
     readers: frozenset[str] | None,
     prefix: str,
 ) -> ir.Node:

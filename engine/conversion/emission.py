@@ -12,7 +12,8 @@ import onnx_ir as ir
 from engine.model.graph import add_initializer
 from engine.model.layout import WeightLayout
 from engine.numerics.packing import pack
-from engine.numerics.weights import QuantizedWeight
+from engine.numerics.weights import UINT4_MAX, QuantizedWeight
+from engine.sizes import PACKED_MULTIPLIERS
 
 PACKED_DTYPES = {4: ir.DataType.INT4, 2: ir.DataType.INT2}
 
@@ -20,28 +21,37 @@ PACKED_DTYPES = {4: ir.DataType.INT4, 2: ir.DataType.INT2}
 class Emitter:
     """Adds constants to a graph, and nodes before `anchor`, all named `prefix` + tag.
 
-    The anchor may be in a body (If, Loop, Scan) of the graph; bodies see the graph's constants.
+    The anchor may be in a body (If, Loop, Scan) of the graph; bodies see the graph's constants. `common` holds
+    what `shared` has made, for the whole graph.
     """
 
-    def __init__(self, graph: ir.Graph, prefix: str, anchor: ir.Node) -> None:
+    def __init__(self, graph: ir.Graph, prefix: str, anchor: ir.Node, common: dict[bytes, ir.Value]) -> None:
         self.graph = graph
+        self._common = common
         self._prefix = prefix
         self._anchor = anchor
 
     def at(self, anchor: ir.Node) -> Emitter:
         """An emitter of the same names that puts its nodes elsewhere."""
-        return Emitter(self.graph, self._prefix, anchor)
+        return Emitter(self.graph, self._prefix, anchor, self._common)
 
     def constant(self, tag: str, tensor: ir.TensorProtocol | npt.NDArray[Any]) -> ir.Value:
         """A new initializer."""
         return add_initializer(self.graph, f"{self._prefix}{tag}", tensor)
 
-    def packed(self, tag: str, codes: npt.NDArray[np.int8], bits: int) -> ir.Value:
-        """Integer codes: INT8, or packed INT4 / INT2 of the same shape."""
+    def shared(self, tag: str, values: npt.NDArray[Any]) -> ir.Value:
+        """A small constant that all layers share: one that is folded away at load, and tells nothing of the layer."""
+        key = f"{values.dtype}{values.shape}".encode() + values.tobytes()
+        if key not in self._common:
+            self._common[key] = self.constant(tag, values)
+        return self._common[key]
+
+    def packed(self, tag: str, codes: npt.NDArray[np.int8], bits: int, dtype: ir.DataType | None = None) -> ir.Value:
+        """Integer codes: INT8, or packed INT4 / INT2, unless `dtype` is another, of the same shape."""
         if bits == 8:
             return self.constant(tag, codes)
         name = f"{self._prefix}{tag}"
-        tensor = ir.PackedTensor(pack(codes, bits), PACKED_DTYPES[bits], shape=codes.shape, name=name)
+        tensor = ir.PackedTensor(pack(codes, bits), dtype or PACKED_DTYPES[bits], shape=codes.shape, name=name)
         return self.constant(tag, tensor)
 
     def node(
@@ -91,9 +101,22 @@ def emit_integer_matrix(emit: Emitter, weight: QuantizedWeight) -> ir.Value:
     if weight.zero_point is not None:
         value = emit.apply("Sub", [value, _emit_zero_point(emit, weight, ir.DataType.INT8)], "u")
     if weight.multiplier is not None:
-        multiplier = _emit_per_group(emit, weight, emit.constant("m", weight.multiplier[..., None]), "m")
+        multiplier = _emit_per_group(
+            emit, weight, _emit_multiplier(emit, weight.multiplier[..., None], weight.bits), "m"
+        )
         value = emit.apply("Mul", [value, multiplier], "v")
     return value
+
+
+def _emit_multiplier(emit: Emitter, multiplier: npt.NDArray[np.int8], bits: int) -> ir.Value:
+    """int8 multipliers of groups; beside 4-bit codes, they are stored in 4 bits, too, where their range allows."""
+    least = int(multiplier.min())
+    if bits != 4 or multiplier.max() - least > UINT4_MAX or multiplier.size < PACKED_MULTIPLIERS:
+        return emit.constant("m", multiplier)
+    if multiplier.max() <= UINT4_MAX:
+        return _cast(emit, emit.packed("m", multiplier, 4, ir.DataType.UINT4), ir.DataType.INT8, "p")
+    above = _cast(emit, emit.packed("m", multiplier - np.int8(least), 4, ir.DataType.UINT4), ir.DataType.INT8, "p")
+    return emit.apply("Add", [above, emit.shared("e", np.array(least, np.int8))], "l")
 
 
 def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayout) -> ir.Value:
@@ -162,20 +185,26 @@ def _emit_per_group(emit: Emitter, weight: QuantizedWeight, value: ir.Value, tag
     if inputs % weight.group_size == 0:
         return value
     full = weight.groups * weight.group_size
-    spread = np.array([channels, weight.groups, weight.group_size], np.int64)
-    value = emit.apply("Expand", [value, emit.constant(f"{tag}e", spread)], f"{tag}f")
-    flat = emit.constant(f"{tag}r", np.array([channels, full], np.int64))
-    value = emit.apply("Reshape", [value, flat], f"{tag}g")
-    bounds = [emit.constant(f"{tag}{i}", np.array([number], np.int64)) for i, number in enumerate((0, inputs, 1))]
+    spread = np.array([1, 1, weight.group_size], np.int64)
+    value = emit.apply("Expand", [value, emit.shared(f"{tag}e", spread)], f"{tag}f")
+    value = emit.apply("Reshape", [value, _emit_shape(emit, f"{tag}r", channels, (channels, full))], f"{tag}g")
+    bounds = [emit.shared(f"{tag}{i}", np.array([number], np.int64)) for i, number in enumerate((0, inputs, 1))]
     return emit.apply("Slice", [value, *bounds], f"{tag}h")
 
 
 def emit_restore(emit: Emitter, value: ir.Value, layout: WeightLayout) -> ir.Value:
     """From the matrix back to the operator's layout."""
     if layout.is_identity:
-        return emit.apply("Reshape", [value, emit.constant("r", np.array(layout.weight_shape, np.int64))], "x")
-    value = emit.apply("Reshape", [value, emit.constant("r", np.array(layout.permuted_shape, np.int64))], "x")
+        return emit.apply("Reshape", [value, _emit_shape(emit, "r", layout.channels, layout.weight_shape)], "x")
+    value = emit.apply("Reshape", [value, _emit_shape(emit, "r", layout.channels, layout.permuted_shape)], "x")
     value = emit.apply("Transpose", [value], "t", {"perm": layout.inverse_permutation})
     if layout.split_shape == layout.weight_shape:
         return value
     return emit.apply("Reshape", [value, emit.constant("o", np.array(layout.weight_shape, np.int64))], "n")
+
+
+def _emit_shape(emit: Emitter, tag: str, channels: int, shape: tuple[int, ...]) -> ir.Value:
+    """A shape for what has the channels first: written in a way that most layers have in common."""
+    if len(shape) > 1 and shape[0] == channels:
+        shape = (0, -1, *shape[2:])
+    return emit.shared(tag, np.array(shape, np.int64))

@@ -40,15 +40,18 @@ class Rewriter:
         is_simulation: write what the engine says the kernels compute, in float operators that any
             runtime executes literally; the reference for verification.
         inputs: quantization of static layers' inputs, by tensor name.
+        input_scales: their scales as they stand in the graph, by tensor name.
         chosen: weights in place of those rounded to nearest.
     """
 
     graph: ir.Graph
     inputs: dict[str, TensorQuantization]
+    input_scales: dict[str, ir.Value] = field(default_factory=dict)
     is_simulation: bool = False
     chosen: ChosenWeights = field(default_factory=ChosenWeights)
     _dynamic_inputs: dict[str, ir.Node] = field(default_factory=dict)
     _shared: dict[tuple[object, ...], ir.Value] = field(default_factory=dict)
+    _common: dict[bytes, ir.Value] = field(default_factory=dict)
     _recurrent: tuple[Layer, QuantizedWeight, Share, Emitter] | None = None
 
     def rewrite(self, layer: Layer, summary: LayerSummary, choice: LayerPlan, index: int) -> None:
@@ -60,7 +63,7 @@ class Rewriter:
         self._flush_recurrent(layer)
 
     def _rewrite(self, layer: Layer, summary: LayerSummary, choice: LayerPlan, index: int) -> None:
-        emit = Emitter(self.graph, f"q{index}.", layer.body_owner or layer.node)
+        emit = self._emitter(layer, index)
         matrix = layer.matrix()
         if choice.weights.bits == 16:
             self._store_half(layer, summary, matrix, emit)
@@ -80,11 +83,14 @@ class Rewriter:
         else:
             self._replace_weight(layer, weight, share, emit)
 
+    def _emitter(self, layer: Layer, index: int) -> Emitter:
+        return Emitter(self.graph, f"q{index}.", layer.body_owner or layer.node, self._common)
+
     def _tie(self, layer: Layer, summary: LayerSummary, index: int) -> None:
         """Let a float copy of a transposed embedding be computed from the embedding, at load."""
         if self.is_simulation or summary.weight_name == layer.weight_value.name:
             return
-        emit = Emitter(self.graph, f"q{index}.", layer.body_owner or layer.node)
+        emit = self._emitter(layer, index)
         table = self.graph.initializers[summary.weight_name]
         layer.node.replace_input_with(layer.weight_index, emit.apply("Transpose", [table], "t", {"perm": (1, 0)}))
 
@@ -174,29 +180,36 @@ class Rewriter:
             share = share if widened is weight else share.alone()
             weight = widened
         scale = channel_scales(weight)
+        w_scale = emit.constant("s", scale.reshape(-1) if scale.size > 1 else scale.reshape(()))
         if self.is_simulation:
             value = emit.constant("w", layer.layout.from_matrix(weight.dequantize()))
         else:
             integer = share.integer_weight(emit, weight, layer.layout)
-            parameters = [emit.constant("s", scale.reshape(-1) if scale.size > 1 else scale.reshape(()))]
+            parameters = [w_scale]
             if layer.op != "Conv":  # QGemm and QLinearMatMul fuse only with an explicit zero point
                 parameters.append(emit.constant("zp", np.zeros(scale.size if scale.size > 1 else (), np.int8)))
             axis = {"axis": layer.layout.axis} if scale.size > 1 else {}
             value = emit.apply("DequantizeLinear", [integer, *parameters], "d", axis)
         self._set_weight(layer, value)
         if bias is not None:
-            self._set_bias(layer, bias, np.broadcast_to(scale * quantization.scale, bias.shape), emit)
+            self._set_bias(layer, bias, (scale * quantization.scale, w_scale), emit)
 
     def _set_bias(
-        self, layer: Layer, bias: npt.NDArray[np.float32], scale: npt.NDArray[np.float32], emit: Emitter
+        self,
+        layer: Layer,
+        bias: npt.NDArray[np.float32],
+        scales: tuple[npt.NDArray[np.float32], ir.Value],
+        emit: Emitter,
     ) -> None:
-        """An int32 bias at scale_x · scale_w, zero point 0."""
+        """An int32 bias at scale_x · scale_w, zero point 0; `scales` are that product, and scale_w in the graph."""
+        scale, w_scale = scales
         codes = np.rint(bias.astype(np.float64) / scale).astype(np.int32)
         if self.is_simulation:
             value = emit.constant("b", codes.astype(np.float32) * scale)
-        else:
-            inputs = [emit.constant("b", codes), emit.constant("bs", np.ascontiguousarray(scale))]
-            value = emit.apply("DequantizeLinear", inputs, "bd", {"axis": 0})
+        else:  # ONNX Runtime folds the product when it loads the model
+            product = emit.apply("Mul", [w_scale, self.input_scales[str(layer.input_value.name)]], "bs")
+            axis = {"axis": 0} if scale.size > 1 else {}
+            value = emit.apply("DequantizeLinear", [emit.constant("b", codes), product], "bd", axis)
         if layer.bias_node is None:
             layer.node.replace_input_with(2, value)
             if layer.op == "Gemm":

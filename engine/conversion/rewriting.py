@@ -8,9 +8,10 @@ import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
 from engine.calibration.calibration import Calibration
-from engine.conversion.activations import FloatReader, choose_quantization, insert_pairs
+from engine.conversion.activations import FloatReader, add_parameters, choose_quantization, insert_pairs
 from engine.conversion.kernels import MICROSOFT_DOMAIN, Rewriter
 from engine.conversion.opset import raise_opset, required_opset
+from engine.conversion.optimized import layer_index
 from engine.conversion.spill import Spill
 from engine.errors import CalibrationError, ConversionError
 from engine.job_context import JobContext
@@ -50,9 +51,12 @@ def rewrite_model(
     placement = place(model.summary, plan)
     if placement.range_source and calibration is None:
         raise CalibrationError("A static plan needs activation ranges. Calibrate first or choose dynamic activations.")
-    grids = choose_quantization(placement, calibration, plan.defaults.activation_range) if calibration else {}
     chosen = chosen or ChosenWeights()
-    rewriter = Rewriter(graph, grids, is_simulation, chosen)
+    grids = choose_quantization(placement, calibration, plan.defaults.activation_range) if calibration else {}
+    grids |= {tensor: grid for tensor, grid in chosen.grids.items() if tensor in grids}
+    parameters = add_parameters(graph, placement, grids)
+    scales = {tensor: scale for tensor, (scale, _) in parameters.items()}
+    rewriter = Rewriter(graph, grids, scales, is_simulation, chosen)
     layers = {layer.name: layer for layer in find_layers(graph)}
     missing = [layer.name for layer in model.summary.layers if layer.name not in layers]
     if missing:
@@ -70,7 +74,7 @@ def rewrite_model(
         rewriter.rewrite(layers[summary.name], summary, plan.layer(summary.name), index)
         if spill is not None:
             spill.absorb(graph, f"q{index}.")
-    insert_pairs(graph, placement, grids, float_readers)
+    insert_pairs(graph, placement, grids, parameters, float_readers)
     if any(choice.kernel == Kernel.NBITS for choice in plan.layers.values()) and not is_simulation:
         result.graph.opset_imports[MICROSOFT_DOMAIN] = 1
     _clean(result)
@@ -90,6 +94,23 @@ def _set_bias(layer: Layer, bias: npt.NDArray[np.float32]) -> None:
     value.const_value = ir.Tensor(stored, name=value.name)
 
 
+def _share_scalars(graph: ir.Graph) -> None:
+    """Keep one of equal scalars, such as zero points or the bounds of ReLU6: every constant costs time at load.
+
+    Those of layers stay, because their names tell which layer an optimised node comes from.
+    """
+    known: dict[tuple[ir.DataType, bytes], ir.Value] = {}
+    for name, value in graph.initializers.items():
+        tensor = value.const_value
+        if tensor is None or len(tensor.shape) or tensor.dtype == ir.DataType.STRING or layer_index(name) is not None:
+            continue
+        if value.is_graph_output() or value.is_graph_input():
+            continue
+        first = known.setdefault((tensor.dtype, tensor.tobytes()), value)
+        if first is not value:
+            ir.convenience.replace_all_uses_with(value, first)
+
+
 def _clean(model: ir.Model) -> None:
     """Drop what the file does not need: unused constants, stale types, exporters' notes.
 
@@ -97,6 +118,7 @@ def _clean(model: ir.Model) -> None:
     SkipLayerNormalization, which is slower than what it replaces (a BERT-base layer stack: 41 → 59 ms).
     """
     passes.RemoveUnusedNodesPass()(model)
+    _share_scalars(model.graph)
     remove_unused_initializers(model.graph)
     passes.ClearMetadataAndDocStringPass()(model)
     kept = {id(value) for graph in model.graphs() for value in (*graph.inputs, *graph.outputs)}

@@ -8,13 +8,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from engine.numerics.schemes import packed_bytes
+
 # Packed bytes made at a time, so that their temporaries stay in the cache.
 BLOCK_BYTES = 1 << 16
-
-
-def packed_bytes(elements: int, bits: int) -> int:
-    """Bytes that `elements` integers of `bits` take."""
-    return -(-elements * bits // 8)
 
 
 def pack(codes: npt.NDArray[np.int8], bits: int) -> npt.NDArray[np.uint8]:

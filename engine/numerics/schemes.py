@@ -177,3 +177,8 @@ class ActivationRange:
 def _is_range(low: float, high: float) -> bool:
     """Zero is always on the grid, because padding and Relu need it there."""
     return math.isfinite(low) and math.isfinite(high) and low <= 0 <= high and low < high
+
+
+def packed_bytes(elements: int, bits: int) -> int:
+    """Bytes that `elements` integers of `bits` take."""
+    return -(-elements * bits // 8)

@@ -27,7 +27,7 @@ Tile = tuple[slice, slice]
 COARSE_SHRINKS = np.linspace(1.0, 0.4, 7, dtype=np.float32)
 FINE_STEPS = (np.float32(0.05), np.float32(0.025))
 MULTIPLIER_CANDIDATES = 6
-INT8_MAX, REDUCED_INT8_MAX = 127, 63
+INT8_MAX, REDUCED_INT8_MAX, UINT4_MAX = 127, 63, 15
 # What one thread works on at a time stays in its cache, temporaries included.
 TILE_ELEMENTS = 1 << 17
 # Of a transposed weight, runs of this many channels are read; a power of two would fall on few cache sets.
@@ -137,13 +137,13 @@ def quantize_weight(
         multiplier=np.empty((channels, groups), np.int8) if has_multipliers else None,
         channel_scale=np.empty(channels, np.float32) if has_multipliers else None,
     )
-    largest = largest_multiplier(scheme, group_scales)
+    limits = smallest_multiplier(scheme, group_scales), largest_multiplier(scheme, group_scales)
     tiles = list(_tiles(matrix, result, splits_rows=isinstance(scheme.granularity, PerGroup) and not has_multipliers))
     if len(tiles) == 1:
-        _quantize_tile(matrix, scheme, result, tiles[0], largest)
+        _quantize_tile(matrix, scheme, result, tiles[0], limits)
         return result
     with ThreadPoolExecutor(min(len(tiles), os.cpu_count() or 1)) as pool:
-        for done in [pool.submit(_quantize_tile, matrix, scheme, result, tile, largest) for tile in tiles]:
+        for done in [pool.submit(_quantize_tile, matrix, scheme, result, tile, limits) for tile in tiles]:
             done.result()
     return result
 
@@ -177,7 +177,7 @@ def _quantize_per_tensor(matrix: FloatMatrix, scheme: WeightScheme) -> Quantized
 
 
 def _quantize_tile(
-    matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedWeight, tile: Tile, largest: int
+    matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedWeight, tile: Tile, limits: tuple[int, int]
 ) -> None:
     """Fill a tile of `result`; numpy lets go of the interpreter lock, so tiles run side by side."""
     rows, groups = tile
@@ -193,12 +193,12 @@ def _quantize_tile(
         low, high = _percentiles(np.asarray(part, np.float32), result.group_size, scheme)
     scale, zero_point = _choose_grid(turned, low, high, scheme)
     if result.multiplier is not None and result.channel_scale is not None:
-        if is_full_range and largest == INT8_MAX:
+        if is_full_range and limits[1] == INT8_MAX:
             channel_scale, multiplier = _cover_range(scale)
         elif scheme.clip is not None:
-            channel_scale, multiplier = _nearest_multiples(scale, largest)
+            channel_scale, multiplier = _nearest_multiples(scale, limits)
         else:
-            channel_scale, multiplier = _choose_multipliers(turned, scale, zero_point, scheme, largest)
+            channel_scale, multiplier = _choose_multipliers(turned, scale, zero_point, scheme, limits)
         scale = multiplier * channel_scale[:, None]
         result.channel_scale[rows] = channel_scale
         result.multiplier[rows] = multiplier.astype(np.int8)
@@ -392,6 +392,16 @@ def largest_multiplier(scheme: WeightScheme, group_scales: GroupScales) -> int:
     return (REDUCED_INT8_MAX if scheme.reduce_range else INT8_MAX) // widest
 
 
+def smallest_multiplier(scheme: WeightScheme, group_scales: GroupScales) -> int:
+    """The smallest one: beside 4-bit codes, all multipliers of integer kernels fit 4 bits, less the smallest.
+
+    A group that wants a smaller step has a step of a sixth of the widest group's, whose error outweighs its own.
+    """
+    if group_scales != GroupScales.PRODUCT or scheme.bits != 4:
+        return 1
+    return max(1, largest_multiplier(scheme, group_scales) - UINT4_MAX)
+
+
 def _cover_range(scale: FloatMatrix) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
     """Channel scale [channels] and multipliers up to 127 [channels, groups] that never fall short of `scale`."""
     channel_scale = np.nextafter(scale.max(axis=1) / np.float32(INT8_MAX), np.float32(np.inf))
@@ -399,20 +409,25 @@ def _cover_range(scale: FloatMatrix) -> tuple[npt.NDArray[np.float32], FloatMatr
     return channel_scale, multiplier.astype(np.float32)
 
 
-def _nearest_multiples(scale: FloatMatrix, top: int) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
-    """Channel scale [channels] and multipliers up to `top` [channels, groups]: exact for the widest group."""
-    channel_scale = scale.max(axis=1) / np.float32(top)
-    return channel_scale, np.clip(np.rint(scale / channel_scale[:, None]), 1, top).astype(np.float32)
+def _nearest_multiples(scale: FloatMatrix, limits: tuple[int, int]) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
+    """Channel scale [channels] and multipliers within `limits` [channels, groups]: exact for the widest group."""
+    channel_scale = scale.max(axis=1) / np.float32(limits[1])
+    return channel_scale, np.clip(np.rint(scale / channel_scale[:, None]), *limits).astype(np.float32)
 
 
 def _choose_multipliers(
-    turned: FloatMatrix, scale: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme, top: int
+    turned: FloatMatrix,
+    scale: FloatMatrix,
+    zero_point: FloatMatrix | None,
+    scheme: WeightScheme,
+    limits: tuple[int, int],
 ) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
-    """Channel scale [channels] and integer group multipliers [channels, groups], up to `top`, that lose least.
+    """Channel scale [channels] and integer group multipliers [channels, groups], within `limits`, that lose least.
 
-    The largest group scale is tried as each multiple from a third to the whole of `top`; the channel keeps
-    the multiple with the smallest error, then each group the best neighbour.
+    The largest group scale is tried as each multiple from a third to the whole of the upper limit; the channel
+    keeps the multiple with the smallest error, then each group the best neighbour.
     """
+    top = limits[1]
     candidates = np.unique(np.linspace(max(1, top // 3), top, MULTIPLIER_CANDIDATES).astype(int))
     largest = scale.max(axis=1)
     scratch = np.empty_like(turned), np.empty_like(turned)
@@ -421,26 +436,26 @@ def _choose_multipliers(
         return _grid_error(turned, multiplier * channel_scale[:, None], zero_point, scheme, scratch)
 
     best_error = np.full(len(scale), np.inf, np.float32)
-    best_scale, best_multiplier = largest.copy(), np.ones_like(scale)
+    best_scale, best_multiplier = largest.copy(), np.full_like(scale, limits[0])
     for candidate in candidates:
         channel_scale = (largest / np.float32(candidate)).astype(np.float32)
-        multiplier = np.clip(np.rint(scale / channel_scale[:, None]), 1, top)
+        multiplier = np.clip(np.rint(scale / channel_scale[:, None]), *limits)
         error = error_of(channel_scale, multiplier).sum(axis=1)
         better = error < best_error
         best_error[better] = error[better]
         best_scale[better], best_multiplier[better] = channel_scale[better], multiplier[better]
-    return best_scale, _improve_multipliers(best_scale, best_multiplier, top, error_of)
+    return best_scale, _improve_multipliers(best_scale, best_multiplier, limits, error_of)
 
 
 def _improve_multipliers(
     channel_scale: npt.NDArray[np.float32],
     multiplier: FloatMatrix,
-    top: int,
+    limits: tuple[int, int],
     error_of: Callable[[npt.NDArray[np.float32], FloatMatrix], FloatMatrix],
 ) -> FloatMatrix:
     best, best_error = multiplier, error_of(channel_scale, multiplier)
     for step in (-2, -1, 1, 2):
-        moved = np.clip(multiplier + step, 1, top)
+        moved = np.clip(multiplier + step, *limits)
         error = error_of(channel_scale, moved)
         best = np.where(error < best_error, moved, best)
         best_error = np.minimum(error, best_error)

@@ -53,6 +53,9 @@ def test_that_stored_bytes_are_those_counted_by_hand(tmp_path: Path) -> None:
     assert stored_weight_bytes(first, LayerPlan(asymmetric)) == 8 * 27 // 4 + 8 * 4 + 8 * 3 + 8 * 3 // 4
     progressive = LayerPlan(WeightScheme(4, granularity=PerGroup(10)), Kernel.QLINEAR)
     assert stored_weight_bytes(first, progressive) == 8 * 27 // 2 + 8 * 4 + 8 * 3
+    second = open_built(conv_chain(channels=64), tmp_path).summary.layers[1]  # 64 × 576: many multipliers, 4 bits each
+    many = LayerPlan(WeightScheme(4, granularity=PerGroup(32)), Kernel.QLINEAR)
+    assert stored_weight_bytes(second, many) == 64 * 576 // 2 + 64 * 4 + 64 * 18 // 2
     blocks = LayerPlan(WeightScheme(4, symmetric=False, granularity=PerGroup(16)), Kernel.NBITS)
     assert stored_weight_bytes(head, blocks) == 10 * 8 + 10 * 4 + 10
 

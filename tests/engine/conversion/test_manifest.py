@@ -13,7 +13,7 @@ import pytest
 from engine.conversion.manifest import manifest_path_for, plan_path_for, rename_model
 from engine.errors import JobCancelled, OutputError
 from engine.job_context import CallbackContext, JobContext
-from engine.jobs.operations import run_convert
+from engine.jobs.operations.conversion import run_convert
 from engine.machine import describe_cpu, describe_runtime
 from engine.model.opened import Model
 from engine.numerics.schemes import ActivationMode

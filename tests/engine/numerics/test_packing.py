@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper, numpy_helper
 
-from engine.numerics.packing import BLOCK_BYTES, pack, pack_unsigned, packed_bytes, unpack
+from engine.numerics.packing import BLOCK_BYTES, pack, pack_unsigned, unpack
+from engine.numerics.schemes import packed_bytes
 
 DTYPES = {4: (TensorProto.INT4, TensorProto.UINT4), 2: (TensorProto.INT2, TensorProto.UINT2)}
 
