@@ -17,20 +17,18 @@ from engine.cli.command import (
 )
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
-    SCHEME_OPTIONS,
     add_data,
     add_layer_overrides,
     add_model,
     add_output,
     add_samples,
-    add_scheme,
     apply_layer_overrides,
     ensure_not_source,
     open_request,
     read_data,
     read_required_data,
-    read_scheme,
 )
+from engine.cli.scheme_options import SCHEME_OPTIONS, add_scheme, read_scheme
 from engine.errors import JobCancelled
 from engine.job_context import JobContext, ensure_writable
 from engine.latency.figures import Latencies

@@ -14,13 +14,12 @@ from engine.cli.options import (
     add_model,
     add_output,
     add_samples,
-    add_scheme,
     ensure_not_source,
     open_request,
     parse_bits,
     read_required_data,
-    read_scheme,
 )
+from engine.cli.scheme_options import add_scheme, read_scheme
 from engine.job_context import ensure_writable
 from engine.plan import build_plan
 from engine.requests.analysis import AnalysisMethod, AnalyzeRequest, Forecast, ForecastRequest

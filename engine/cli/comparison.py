@@ -5,17 +5,26 @@ from __future__ import annotations
 import math
 
 from engine.cli.command import Answer, Table, drop_absent, format_db
-from engine.requests.comparison import ChangedSample, ChangedSamples, ClassGuess, LayerErrors
+from engine.requests.comparison import ChangedSample, ChangedSamples, ClassGuess, LayerError, LayerErrors
 
 
 def describe_layer_errors(found: LayerErrors) -> Answer:
     """Of one result, the worst layer first; layers that could not be matched stand last."""
     layers = sorted(found.layers, key=lambda layer: math.inf if layer.sqnr_db[0] is None else layer.sqnr_db[0])
-    document = {"layers": [{"name": layer.layer, "sqnr_db": layer.sqnr_db[0]} for layer in layers]}
-    unmatched = sum(layer.sqnr_db[0] is None for layer in layers)
+    document = {"layers": [_layer_to_json(layer) for layer in layers]}
+    unmatched = sum(layer.sqnr_db[0] is None and not layer.body_of for layer in layers)
+    inside = sum(bool(layer.body_of) for layer in layers)
     table = Table(("layer output", "SQNR dB"), [(layer.title, format_db(layer.sqnr_db[0])) for layer in layers])
     note = f"\n{unmatched} layers have no tensor in this file that could be matched." if unmatched else ""
+    if inside:
+        operators = " or ".join(sorted({layer.body_of for layer in layers if layer.body_of}))
+        note += f"\n{inside} layers run inside {operators}, whose tensors cannot be read from outside."
     return Answer(document, f"Layers, {found.samples} samples\n\n{table}{note}")
+
+
+def _layer_to_json(layer: LayerError) -> dict[str, object]:
+    inside = {"body_of": layer.body_of} if layer.body_of else {}
+    return {"name": layer.layer, "sqnr_db": layer.sqnr_db[0], **inside}
 
 
 def describe_changed_samples(found: ChangedSamples) -> Answer:

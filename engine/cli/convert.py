@@ -10,21 +10,17 @@ from pathlib import Path
 from engine.cli.command import Answer, Command, JsonObject, UsageError, format_db
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
-    DEFAULT_BITS,
-    SCHEME_OPTIONS,
     add_data,
     add_layer_overrides,
     add_model,
     add_output,
     add_samples,
-    add_scheme,
     apply_layer_overrides,
-    build_chosen_plan,
     ensure_not_source,
     open_request,
     read_data,
-    read_scheme,
 )
+from engine.cli.scheme_options import DEFAULT_BITS, SCHEME_OPTIONS, add_scheme, build_chosen_plan, read_scheme
 from engine.job_context import ensure_writable
 from engine.numerics.schemes import WEIGHT_BITS, ActivationMode
 from engine.plan import Plan, ensure_plan_fits, format_plan, load_plan

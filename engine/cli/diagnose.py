@@ -9,19 +9,8 @@ from pathlib import Path
 
 from engine.cli.command import Answer, Command, JsonObject, UsageError, format_db
 from engine.cli.job import ConsoleContext, run_job
-from engine.cli.options import (
-    DEFAULT_BITS,
-    SCHEME_OPTIONS,
-    add_data,
-    add_model,
-    add_samples,
-    add_scheme,
-    build_chosen_plan,
-    ensure_not_source,
-    open_request,
-    read_required_data,
-    read_scheme,
-)
+from engine.cli.options import add_data, add_model, add_samples, ensure_not_source, open_request, read_required_data
+from engine.cli.scheme_options import DEFAULT_BITS, SCHEME_OPTIONS, add_scheme, build_chosen_plan, read_scheme
 from engine.diagnosis.report import (
     Diagnosis,
     Finding,

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Measure."""
-    import_first(arguments, context)
+    import_first(arguments, context, [path for path in (arguments.model, arguments.reference) if path is not None])
     if (arguments.layers or arguments.changed) and arguments.reference is None:
         raise UsageError("--layers and --changed compare with the float model. Name it with --reference.")
     request = EvaluateRequest(arguments.model, read_required_data(arguments), arguments.reference, arguments.samples)

@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from engine.job_context import JobContext
-from engine.requests.request import Request
+
+if TYPE_CHECKING:
+    from engine.requests.request import Request
 
 TTY_INTERVAL_S = 0.1
 LOG_INTERVAL_S = 5.0

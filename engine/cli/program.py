@@ -33,6 +33,7 @@ from engine.cli.probe import PROBE
 from engine.cli.recover import RECOVER
 from engine.cli.report import REPORT
 from engine.errors import BitsmithError, JobCancelled
+from engine.late_modules import load_late
 
 COMMANDS = (
     INSPECT, CALIBRATE, ANALYZE, DIAGNOSE, ALLOCATE, CONVERT,
@@ -52,6 +53,7 @@ Each has its own help with an example: bitsmith convert --help"""
 
 def run_program(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status."""
+    load_late()
     _accept_any_text()
     parser = build_parser()
     try:

@@ -10,21 +10,18 @@ from engine.cli.command import Answer, Command, JsonObject, Table, UsageError, d
 from engine.cli.convert import convert_to_json
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
-    SCHEME_OPTIONS,
     add_data,
     add_layer_overrides,
     add_model,
     add_output,
     add_samples,
-    add_scheme,
     apply_layer_overrides,
-    build_chosen_plan,
     ensure_not_source,
     open_request,
     positive_count,
     read_required_data,
-    read_scheme,
 )
+from engine.cli.scheme_options import SCHEME_OPTIONS, add_scheme, build_chosen_plan, read_scheme
 from engine.job_context import ensure_writable
 from engine.numerics.schemes import WEIGHT_BITS
 from engine.plan import Plan, load_plan

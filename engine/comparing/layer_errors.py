@@ -90,12 +90,16 @@ def measure_layer_errors(model: Model, request: LayerErrorsRequest, context: Job
                     pair.compare(batch.inputs, energies[position], context)
                     samples += len(batch)
     rows = tuple(
-        LayerError(layer.name, layer.title, tuple(energy[index].sqnr_db for energy in energies))
-        for index, layer in enumerate(model.summary.layers)
+        LayerError(layer.name, layer.title, tuple(energy[index].sqnr_db for energy in energies), body)
+        for index, (layer, body) in enumerate(zip(model.summary.layers, map(_body_of, model.layers), strict=True))
     )
     total = len(bands) * len(request.results)
     context.report(total, total, f"{len(rows)} layers compared")
     return LayerErrors(request.results, samples, rows)
+
+
+def _body_of(layer: Layer) -> str:
+    return "" if layer.body_owner is None else str(layer.body_owner.op_type)
 
 
 def find_outputs(model: Model, result: ir.Model) -> dict[int, str]:

@@ -36,6 +36,7 @@ class Source:
         sha256: of the user's file; external data is excluded.
         file_bytes: the user's file and external data together.
         onnx_path: what ONNX Runtime loads: `path` itself, or what a PyTorch file was converted to.
+        external_files: files with weights beside `onnx_path`; preparing the model may leave nothing that names them.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Source:
     sha256: str
     file_bytes: int
     onnx_path: Path
+    external_files: tuple[Path, ...] = ()
 
     @property
     def opset(self) -> int:
@@ -68,8 +70,9 @@ def open_source(path: Path) -> Source:
     _ensure_is_model(model, path)
     external = _ensure_external_data(model, onnx_path)
     if onnx_path != path:
-        return Source(path, model, _hash_file(path), path.stat().st_size, onnx_path)
-    return Source(path, model, hashlib.sha256(data).hexdigest(), len(data) + external, path)
+        return Source(path, model, _hash_file(path), path.stat().st_size, onnx_path, tuple(external))
+    file_bytes = len(data) + sum(external.values())
+    return Source(path, model, hashlib.sha256(data).hexdigest(), file_bytes, path, tuple(external))
 
 
 def resolve_onnx(path: Path) -> Path:
@@ -136,14 +139,17 @@ def external_tensors(model: ir.Model) -> Iterator[ir.ExternalTensor]:
 
 
 def external_stamps(source: Source) -> tuple[str, ...]:
-    """Name, size and time of every file with weights beside the model, which `sha256` leaves out."""
-    files = sorted({source.onnx_path.parent / str(tensor.location) for tensor in external_tensors(source.model)})
-    stats = [(file.name, file.stat()) for file in files]
-    return tuple(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+    """Name, size and time of every file with weights beside the model, which `sha256` leaves out, as they are now.
+
+    Raises:
+        OSError: one is gone.
+    """
+    stats = [(file.relative_to(source.onnx_path.parent), file.stat()) for file in sorted(source.external_files)]
+    return tuple(f"{name.as_posix()} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
 
 
-def _ensure_external_data(model: ir.Model, path: Path) -> int:
-    """Total bytes of the external files; raises `ModelError` if one is missing, too short or elsewhere."""
+def _ensure_external_data(model: ir.Model, path: Path) -> dict[Path, int]:
+    """The external files and their bytes; raises `ModelError` if one is missing, too short or elsewhere."""
     sizes: dict[Path, int] = {}
     for tensor in external_tensors(model):
         location = PurePosixPath(str(tensor.location).replace("\\", "/"))
@@ -155,4 +161,4 @@ def _ensure_external_data(model: ir.Model, path: Path) -> int:
         sizes.setdefault(file, file.stat().st_size)
         if (tensor.offset or 0) + tensor.nbytes > sizes[file]:
             raise ModelError(f"{file} is shorter than {path.name} says (truncated?). Copy or download it again.")
-    return sum(sizes.values())
+    return sizes

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import ConversionError
+from engine.numerics.affine import TensorQuantization
 from engine.numerics.weights import QuantizedWeight, WeightNotFinite, quantize_weight
 from engine.plan import LayerPlan
 from engine.sizes import group_scales
@@ -23,12 +24,14 @@ class ChosenWeights:
 
     Attributes:
         biases: float32 [channels], as `Layer.bias` has it; in place of the layer's own.
+        grids: of activations, by tensor, in place of those that calibration gives.
         notes: sentences about what was left as it was, and why.
     """
 
     weights: Mapping[str, QuantizedWeight] = field(default_factory=dict)
     biases: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    grids: Mapping[str, TensorQuantization] = field(default_factory=dict)
 
     def quantize(self, matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> QuantizedWeight:
         """Codes and scales of a layer; arguments and errors as those of `quantize_layer`."""

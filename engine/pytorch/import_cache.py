@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.cache_folder import cache_folder
@@ -17,7 +19,21 @@ from engine.pytorch.example_inputs import Shapes
 MODEL_NAME = "model.onnx"
 KEPT = 12
 # Part of every key: raise it when the conversion changes.
-_VERSION = 1
+_VERSION = 2
+_OPTIONS_NAME = f"{MODEL_NAME}.options.json"
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What the user had to say so that a file could be converted.
+
+    Attributes:
+        is_trusted: its code could be run.
+        input_shapes: name and shape of each input that the file does not tell.
+    """
+
+    is_trusted: bool = False
+    input_shapes: Shapes = ()
 
 
 def import_folder() -> Path:
@@ -38,9 +54,26 @@ def find_imported(sha256: str, shapes: Shapes) -> Path | None:
     return None
 
 
+def write_options(work: Path, options: ImportOptions) -> None:
+    """Keep `options` with the model, in the folder that `new_import` yields; nothing if nothing had to be said."""
+    if options != ImportOptions():
+        document = {"is_trusted": options.is_trusted, "input_shapes": dict(options.input_shapes)}
+        (work / _OPTIONS_NAME).write_text(json.dumps(document), encoding="utf-8")
+
+
+def read_options(model: Path) -> ImportOptions:
+    """Of a converted model in the cache."""
+    try:
+        document = json.loads(model.with_name(_OPTIONS_NAME).read_text(encoding="utf-8"))
+        shapes = tuple((str(name), tuple(map(int, shape))) for name, shape in document["input_shapes"].items())
+        return ImportOptions(bool(document["is_trusted"]), shapes)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ImportOptions()
+
+
 @contextlib.contextmanager
 def new_import(sha256: str, shapes: Shapes, context: JobContext) -> Iterator[Path]:
-    """Yield an empty folder to work in; its `model.onnx` and data move into the cache when the block succeeds.
+    """Yield an empty folder to work in; `model.onnx` and what belongs to it move into the cache if the block succeeds.
 
     Raises:
         OutputError: the cache folder cannot be written.

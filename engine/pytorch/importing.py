@@ -15,7 +15,14 @@ from engine.job_context import JobContext
 from engine.pytorch.archive import ZIP_MAGIC, Archive, ArchiveKind, open_archive
 from engine.pytorch.consent import describe_danger, describe_other_consent
 from engine.pytorch.example_inputs import Shapes, read_traced_inputs
-from engine.pytorch.import_cache import MODEL_NAME, find_imported, import_folder, new_import
+from engine.pytorch.import_cache import (
+    MODEL_NAME,
+    ImportOptions,
+    find_imported,
+    import_folder,
+    new_import,
+    write_options,
+)
 from engine.pytorch.inspection import inspect_archive
 from engine.pytorch.sanitizing import write_checked_copy
 from engine.pytorch.torch_conversion import (
@@ -71,6 +78,7 @@ def import_model(
         with new_import(sha256, input_shapes, context) as work:
             _ensure_space(path, archive, work)
             _convert(path, archive, work, input_shapes, is_trusted=bool(reasons))
+            write_options(work, ImportOptions(bool(reasons), input_shapes))
     found = find_imported(sha256, input_shapes)
     if found is None:
         raise OutputError(f"Cannot keep the converted model in {import_folder()}. Check that folder.")

@@ -23,8 +23,8 @@ from engine.model.graph import attribute_int, attribute_ints
 from engine.model.layers import Layer
 from engine.model.opened import Model
 from engine.model.quantized_layers import ChosenWeights, to_float16
-from engine.numerics.packing import pack, packed_bytes
-from engine.numerics.schemes import Kernel
+from engine.numerics.packing import pack
+from engine.numerics.schemes import Kernel, packed_bytes
 from engine.plan import LayerPlan, Plan, ensure_plan_fits
 from engine.requests.conversion import ConvertRequest, ConvertResult, LayerOutcome
 from engine.sizes import has_multipliers, scale_count

@@ -23,7 +23,7 @@ from engine.model.opened import Model
 from engine.model.opening import external_stamps
 from engine.plan import Plan, ensure_plan_fits, load_plan
 from engine.pytorch import is_packed_path
-from engine.recovery.ladder import take_rung, vary_layers
+from engine.recovery.ladder import TRAINING_STEPS, take_rung, vary_layers
 from engine.recovery.record import Record
 from engine.recovery.report import RecoverResult, RecoverStep
 from engine.recovery.targets import Ending, Rung, Target, TargetKind
@@ -36,7 +36,7 @@ Convert = Callable[[ConvertRequest, JobContext], ConvertResult]
 # Of the time left, what single layers may take before the network is trained as a whole.
 MIX_SHARE = 0.25
 # Of the time left, what training may take; the rest is for rounding and measuring. Fewer steps are no use.
-DISTILL_SHARE = 0.6
+TRAINING_SHARE = 0.6
 FEWEST_STEPS = 20
 
 
@@ -104,11 +104,24 @@ class _Climb:
 
     def finish(self, ending: Ending) -> RecoverResult:
         """See to it that the best so far lies at the output, and say what was found."""
+        if self._conversion is None or not self._lies_at_output(self._top.plan):
+            self._conversion = self._write_best()
+        return RecoverResult(tuple(self._steps), self._top, ending, self._conversion)
+
+    def _ensure_best_kept(self) -> None:
+        """Write what an earlier run found best before time goes into anything new: a cancel must not cost it."""
+        if self._best is None or self._conversion is not None or self._lies_at_output(self._best.plan):
+            return
+        self._conversion = self._write_best()
+        self._outer.partial(self._conversion)
+
+    def _write_best(self) -> ConvertResult:
+        """Convert the plan of the best step to the output."""
         best = self._top
-        if self._conversion is None or not self._lies_at_output(best.plan):
-            request = self._convert_request(best.plan, self._request.output)
-            self._conversion = self._convert(request, self._outer)
-        return RecoverResult(tuple(self._steps), best, ending, self._conversion)
+        conversion = self._convert(self._convert_request(best.plan, self._request.output), self._outer)
+        self._best = dataclasses.replace(best, conversion=conversion)
+        self._steps = [self._best if step is best else step for step in self._steps]
+        return conversion
 
     @property
     def _top(self) -> RecoverStep:
@@ -122,17 +135,18 @@ class _Climb:
         """What a rung tries, with the name of the layer that is changed, if it is a single one."""
         if rung == Rung.MIX:
             return self._vary()
-        if rung != Rung.DISTILL:
+        if rung not in TRAINING_STEPS:
             return iter([("", take_rung(rung, self._top.plan))])
         from engine.recovery.forecast import count_steps  # torch
 
+        self._ensure_best_kept()
         dataset = open_dataset(self._request.data, self._model.summary.inputs)
-        steps = count_steps(self._model, dataset, DISTILL_SHARE * self._limit.left, self._limit)
+        steps = count_steps(rung, self._model, dataset, TRAINING_SHARE * self._limit.left, self._limit)
         return iter([("", take_rung(rung, self._top.plan, steps=steps))] if steps >= FEWEST_STEPS else [])
 
     def _vary(self) -> Iterator[tuple[str, Plan]]:
         """Single layers with another method, from the best so far on, until they have had their share of the time."""
-        share = MIX_SHARE if Rung.DISTILL in self._request.rungs else 1.0
+        share = MIX_SHARE if TRAINING_STEPS.keys() & set(self._request.rungs) else 1.0
         end = self._limit.elapsed + share * self._limit.left
         names = {name for name, _ in vary_layers(self._top.plan)}
         for name in sorted(names, key=list(self._request.plan.layers).index):
@@ -151,6 +165,7 @@ class _Climb:
         found = self._record.get(plan.digest)
         is_known = found is not None
         if found is None:
+            self._ensure_best_kept()
             found = self._measure(plan, context)
             self._record.add(plan.digest, found)
         taken = 0.0 if is_known else self._limit.elapsed - start

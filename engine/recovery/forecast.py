@@ -17,7 +17,7 @@ from engine.job_context import JobContext
 from engine.model.layers import RECURRENT_OPS, Layer
 from engine.model.opened import Model
 from engine.model.sessions import load_session
-from engine.recovery.ladder import DISTILLATION_STEPS
+from engine.recovery.ladder import TRAINING_STEPS
 from engine.recovery.report import RecoverForecast
 from engine.recovery.targets import Rung
 from engine.requests.recovery import RecoverRequest
@@ -32,6 +32,9 @@ FACTOR_OPERATIONS, SWEEP_OPERATIONS = 4.0, 8.0
 ELEMENTWISE_OPERATIONS = 300.0
 # A step of distillation: two networks forward and one backward, in smaller parts than a plain pass.
 STEP_PASSES = 10.0
+# One step of every block of reconstruction: the quantized network forward and backward. Wide blocks, which take
+# longest, have small batches.
+BLOCK_STEP_PASSES, BLOCK_BATCH = 8.0, 8
 TRIAL_SIDE = 768
 TRIAL_SECONDS = 0.2
 
@@ -72,18 +75,23 @@ def forecast_recovery(
         Rung.SCALE: walk,
         Rung.GPTQ: walk + gptq,
         Rung.ADAROUND: walk + gptq + learnt,
-        Rung.DISTILL: walk + gptq + DISTILLATION_STEPS * _step_seconds(dataset, speed.sample_seconds),
     }
+    for rung, steps in TRAINING_STEPS.items():
+        seconds[rung] = walk + gptq + steps * _step_seconds(rung, dataset, speed.sample_seconds)
     wanted = (Rung.START, *(rung for rung in request.rungs if rung != Rung.START))
     return RecoverForecast(tuple((rung, seconds[rung]) for rung in wanted if rung in seconds))
 
 
-def count_steps(model: Model, dataset: Dataset, seconds: float, context: JobContext) -> int:
-    """Steps of distillation that `seconds` are enough for, at most `DISTILLATION_STEPS`."""
-    return min(DISTILLATION_STEPS, int(seconds / _step_seconds(dataset, _time_sample(model, dataset, context))))
+def count_steps(rung: Rung, model: Model, dataset: Dataset, seconds: float, context: JobContext) -> int:
+    """Steps of training that `seconds` are enough for, at most those of `TRAINING_STEPS`."""
+    step = _step_seconds(rung, dataset, _time_sample(model, dataset, context))
+    return min(TRAINING_STEPS[rung], int(seconds / step))
 
 
-def _step_seconds(dataset: Dataset, sample_seconds: float) -> float:
+def _step_seconds(rung: Rung, dataset: Dataset, sample_seconds: float) -> float:
+    """Of one step of distillation, or of one step of every block."""
+    if rung == Rung.RECONSTRUCT:
+        return BLOCK_STEP_PASSES * BLOCK_BATCH * sample_seconds
     batch = DistillationSettings.token_batch if dataset.is_tokens else DistillationSettings.batch
     return STEP_PASSES * batch * sample_seconds
 

@@ -11,16 +11,18 @@ from engine.plan import LayerPlan, Plan
 from engine.recovery.targets import Rung
 
 ROUNDINGS: Mapping[Rung, Rounding] = MappingProxyType({Rung.GPTQ: Rounding.GPTQ, Rung.ADAROUND: Rounding.ADAROUND})
-DISTILLATION_STEPS = 300
+# At most: fewer where time is short.
+TRAINING_STEPS: Mapping[Rung, int] = MappingProxyType({Rung.RECONSTRUCT: 100, Rung.DISTILL: 300})
 CODES = (Rounding.NEAREST, Rounding.GPTQ, Rounding.ADAROUND)
 
 
-def take_rung(rung: Rung, plan: Plan, *, steps: int = DISTILLATION_STEPS) -> Plan:
+def take_rung(rung: Rung, plan: Plan, *, steps: int | None = None) -> Plan:
     """`plan` with what `rung` adds; unchanged where the rung has nothing to add, and by `Rung.START` and `MIX`.
 
     Args:
-        steps: of distillation, for that rung.
+        steps: of the training, for a rung that trains; as many as there may be if None.
     """
+    steps = TRAINING_STEPS.get(rung, 0) if steps is None else steps
     if rung in ROUNDINGS:
         return _round(plan, ROUNDINGS[rung])
     defaults = plan.defaults
@@ -32,6 +34,8 @@ def take_rung(rung: Rung, plan: Plan, *, steps: int = DISTILLATION_STEPS) -> Pla
         is_static = any(layer.activations == ActivationMode.STATIC for layer in plan.layers.values())
         scaling = InputScaling.SMOOTH if is_static else InputScaling.AWQ
         defaults = dataclasses.replace(defaults, input_scaling=scaling)
+    elif rung == Rung.RECONSTRUCT:
+        defaults = dataclasses.replace(defaults, reconstruction_steps=steps)
     elif rung == Rung.DISTILL:
         defaults = dataclasses.replace(defaults, distillation_steps=steps)
     return dataclasses.replace(plan, defaults=defaults)

@@ -55,7 +55,8 @@ class Rung(StrEnum):
     `START`: the plan as it is given, rounded to nearest. `CORRECT`: biases that take out the mean error.
     `EQUALIZE`: weight ranges evened out across layers. `SCALE`: weights scaled by what their inputs are like.
     `GPTQ`, `ADAROUND`: codes chosen by the second moments of the inputs. `MIX`: the method of single layers changed
-    where the whole network gains by it. `DISTILL`: weights and scales trained against the float network.
+    where the whole network gains by it. `RECONSTRUCT`: weights, scales and clips trained against the float network
+    block by block. `DISTILL`: weights and scales trained as a whole.
     """
 
     START = "start"
@@ -65,6 +66,7 @@ class Rung(StrEnum):
     GPTQ = "gptq"
     ADAROUND = "adaround"
     MIX = "mix"
+    RECONSTRUCT = "reconstruct"
     DISTILL = "distill"
 
 

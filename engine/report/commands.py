@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shlex
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from engine.numerics.schemes import (
     Rounding,
 )
 from engine.plan import PlanDefaults
+from engine.pytorch.import_cache import ImportOptions
 from engine.report.contents import Contents
 from engine.requests.conversion import Evaluation
 from engine.requests.data import DataChoice
@@ -31,11 +33,11 @@ ACTIVATIONS = {ActivationMode.STATIC: "static8", ActivationMode.DYNAMIC: "dynami
 def build_commands(contents: Contents) -> list[tuple[str, str]]:
     """What each step does, and its command line, in the order in which they are run."""
     request, model = contents.request, contents.request.model
-    steps = [("List the layers", _join("inspect", model))]
+    steps = [("List the layers", _join("inspect", *_model_options(contents)))]
     sensitivity, plan = request.sensitivity, contents.plan
     if sensitivity is not None and plan is not None and request.data is not None:
         widths = sorted({bits for row in sensitivity.rows.values() for bits in row.cells}, reverse=True)
-        parts = ["analyze", model, *_data_options(request), "--method", sensitivity.method]
+        parts = ["analyze", *_model_options(contents), *_data_options(request), "--method", sensitivity.method]
         parts += ["--samples", str(sensitivity.samples), "--bits", ",".join(map(str, widths))]
         parts += scheme_options(plan.defaults)
         steps.append(("Measure what every layer can bear", _join(*parts, "-o", SENSITIVITY_FILE)))
@@ -52,6 +54,16 @@ def build_commands(contents: Contents) -> list[tuple[str, str]]:
         steps.append(("Time the models", _benchmark(contents)))
     steps.append(("Write this report", _report(contents)))
     return steps
+
+
+def _model_options(contents: Contents) -> list[str]:
+    return [contents.request.model, *import_options(contents.import_options)]
+
+
+def import_options(options: ImportOptions) -> list[str]:
+    """What has to be said about a model of PyTorch, so that it is opened on another computer, too."""
+    shapes = [f"{name}={','.join(map(str, shape))}" for name, shape in options.input_shapes]
+    return [word for shape in shapes for word in ("--input-shape", shape)] + ["--trust-file"] * options.is_trusted
 
 
 def kept_choices(request: ReportRequest) -> dict[Path, DataChoice]:
@@ -135,6 +147,8 @@ def scheme_options(defaults: PlanDefaults) -> list[str]:
         options += ["--percentile", str(defaults.activation_range.percentile)]
     if defaults.input_scaling != InputScaling.NONE:
         options += ["--scale-inputs", str(defaults.input_scaling)]
+    if defaults.reconstruction_steps:
+        options += ["--reconstruct", str(defaults.reconstruction_steps)]
     if defaults.distillation_steps:
         options += ["--distill", str(defaults.distillation_steps)]
     switches = {
@@ -151,7 +165,7 @@ def plan_beside(report: str) -> Path:
 
 def _convert(contents: Contents, plan_path: str, output: str) -> str:
     request = contents.request
-    parts = ["convert", request.model, "--plan", plan_path]
+    parts = ["convert", *_model_options(contents), "--plan", plan_path]
     parts += _data_options(request)
     if request.calibration_samples is not None:
         parts += ["--samples", str(request.calibration_samples)]
@@ -161,15 +175,16 @@ def _convert(contents: Contents, plan_path: str, output: str) -> str:
 def _evaluate(contents: Contents, evaluation: Evaluation) -> str:
     parts = ["evaluate", evaluation.model]
     if evaluation.reference:
-        parts += ["--reference", evaluation.reference]
+        parts += ["--reference", evaluation.reference, *import_options(contents.import_options)]
     parts += [*_evaluation_data_options(contents.request), "--samples", str(evaluation.samples), "--json"]
-    return f"{_join(*parts)} > {shlex.quote(_evaluation_file(evaluation))}"
+    return f"{_join(*parts)} > {shlex.quote(_evaluation_files(contents)[evaluation.model])}"
 
 
 def _benchmark(contents: Contents) -> str:
     found = contents.request.benchmark
     assert found is not None
-    parts = ["benchmark", *(point.path for point in found.points), "--batch", str(found.batch)]
+    parts = ["benchmark", *(point.path for point in found.points), *import_options(contents.import_options)]
+    parts += ["--batch", str(found.batch)]
     if found.threads:
         parts += ["--threads", str(found.threads)]
     parts += _evaluation_data_options(contents.request)
@@ -178,7 +193,7 @@ def _benchmark(contents: Contents) -> str:
 
 def _report(contents: Contents) -> str:
     request = contents.request
-    parts = ["report", request.model]
+    parts = ["report", *_model_options(contents)]
     if request.results:
         parts += ["--results", *request.results]
     if contents.unsaved_plan is not None:
@@ -187,7 +202,8 @@ def _report(contents: Contents) -> str:
         parts += ["--sensitivity", SENSITIVITY_FILE]
     evaluations = [result.evaluation for result in contents.results if result.evaluation is not None]
     if evaluations and request.evaluation_data is not None:
-        parts += ["--evaluations", *(_evaluation_file(item) for item in evaluations)]
+        files = _evaluation_files(contents)
+        parts += ["--evaluations", *(files[item.model] for item in evaluations)]
     if request.benchmark is not None:
         parts += ["--benchmark", BENCHMARK_FILE]
     parts += _data_options(request)
@@ -202,8 +218,16 @@ def _report(contents: Contents) -> str:
     return _join(*parts, "-o", request.output)
 
 
-def _evaluation_file(evaluation: Evaluation) -> str:
-    return f"{Path(evaluation.model).stem}.evaluation.json"
+def _evaluation_files(contents: Contents) -> dict[str, str]:
+    """By evaluated model, a name of its own for each, as files of one name may lie in several folders."""
+    files: dict[str, str] = {}
+    for result in contents.results:
+        if result.evaluation is not None:
+            stem = Path(result.evaluation.model).stem
+            stems = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+            names = (f"{stem}.evaluation.json" for stem in stems)
+            files[result.evaluation.model] = next(name for name in names if name not in files.values())
+    return files
 
 
 def _join(*parts: str) -> str:

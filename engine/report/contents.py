@@ -23,6 +23,7 @@ from engine.model.opened import Model
 from engine.plan import Plan, ensure_plan_fits, load_plan
 from engine.prediction import layer_damage
 from engine.project.codec import decode
+from engine.pytorch.import_cache import ImportOptions, read_options
 from engine.requests.allocation import Front, FrontRequest
 from engine.requests.benchmark import BenchmarkPoint
 from engine.requests.conversion import Evaluation
@@ -110,6 +111,7 @@ class Contents:
     Attributes:
         plan: the plan of the request, or of the last result; `plan_name` says whose.
         metric: of heatmap and front; None without sensitivity.
+        import_options: what had to be said so that a model of PyTorch could be opened.
         environment: label and value.
     """
 
@@ -123,6 +125,7 @@ class Contents:
     worst: Sequence[WorstLayer]
     float_benchmark: BenchmarkPoint | None
     environment: Sequence[tuple[str, str]]
+    import_options: ImportOptions
 
     @property
     def unsaved_plan(self) -> Plan | None:
@@ -155,8 +158,13 @@ def collect_contents(request: ReportRequest, model: Model, context: JobContext) 
     worst = _find_worst(model, request, plan, metric, context)
     return Contents(
         request, summary, results, plan, name, metric, front, worst,
-        _find_point(request, request.model), _describe_environment(request),
+        _find_point(request, request.model), _describe_environment(request), _find_import_options(model),
     )  # fmt: skip
+
+
+def _find_import_options(model: Model) -> ImportOptions:
+    source = model.source
+    return ImportOptions() if source.onnx_path == source.path else read_options(source.onnx_path)
 
 
 def _read_result(path: str, request: ReportRequest, model: ModelSummary) -> ReportedResult:

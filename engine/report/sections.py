@@ -267,6 +267,7 @@ def _describe_steps(defaults: PlanDefaults) -> str:
         "weight ranges evened out across layers": defaults.equalize,
         f"inputs scaled ({defaults.input_scaling})": defaults.input_scaling != InputScaling.NONE,
         "biases corrected": defaults.correct_bias,
+        f"{defaults.reconstruction_steps:,} steps of reconstruction of every block": defaults.reconstruction_steps,
         f"{defaults.distillation_steps:,} steps of distillation": defaults.distillation_steps,
     }
     return ", ".join(words for words, is_done in steps.items() if is_done)

@@ -86,6 +86,40 @@ def test_that_a_layer_error_is_the_sqnr_of_its_output(tmp_path: Path) -> None:
     assert found.layers[1].sqnr_db[0] == pytest.approx(sqnr_db, abs=1e-3)
 
 
+def test_that_layers_inside_a_body_are_listed_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def branch(name: str, weight: str) -> onnx.GraphProto:
+        node = helper.make_node("MatMul", ["h", weight], [f"{name}_y"], name=f"{name}_product")
+        return helper.make_graph([node], name, [], [helper.make_tensor_value_info(f"{name}_y", 1, ["n", 4])])
+
+    nodes = [
+        helper.make_node("MatMul", ["x", "w1"], ["h"], name="first"),
+        helper.make_node("ReduceSum", ["h"], ["total"], name="total", keepdims=0),
+        helper.make_node("Greater", ["total", "zero"], ["is_on"], name="test"),
+        helper.make_node(
+            "If", ["is_on"], ["y"], name="choice", then_branch=branch("then", "w2"), else_branch=branch("other", "w3")
+        ),
+    ]
+    weights = {"w1": normal(8, 16, seed=1), "w2": normal(16, 4, seed=2), "w3": normal(16, 4, seed=3)}
+    model = build_model(nodes, {"x": ("n", 8)}, ["y"], weights | {"zero": np.zeros((), np.float32)})
+    path, data = save_model(model, tmp_path, "choice.onnx"), write_data(tmp_path)
+    result = convert_sample(path, Path(data.path), tmp_path / "four.onnx", ActivationMode.FLOAT, bits=4)
+    found = measure_layer_errors(open_model(path), LayerErrorsRequest(str(path), (str(result),), data), JobContext())
+    assert [(layer.layer, layer.body_of) for layer in found.layers] == [
+        ("first", ""), ("other_product", "If"), ("then_product", "If")
+    ]  # fmt: skip
+    assert [layer.sqnr_db[0] is None for layer in found.layers] == [False, True, True]
+    arguments = ["evaluate", str(result), "--reference", str(path), "--data", data.path, "--layers"]
+    assert run_program(arguments) == 0
+    text = capsys.readouterr().out
+    assert "2 layers run inside If, whose tensors cannot be read from outside." in text
+    assert "could be matched" not in text
+    assert run_program([*arguments, "--json"]) == 0
+    layers = json.loads(capsys.readouterr().out)["layers"]
+    assert [layer.get("body_of") for layer in layers] == [None, "If", "If"]
+
+
 def test_that_every_layer_of_a_conversion_is_matched_and_that_of_a_stranger_is_said_not_to_be(
     tmp_path: Path, sample_model: Path, sample_calibration_data: Path
 ) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +150,32 @@ def test_that_an_import_is_done_once_and_leaves_only_the_model(
     folders = list(import_folder().iterdir())
     assert all(not folder.name.startswith(".") for folder in folders)
     assert [file.name for file in first.parent.iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("module.pt", ["--input-shape", "x=1,3,16,16", "--trust-file"]),
+        ("scripted.pt", ["--input-shape", "x=1,3,16,16"]),
+        ("traced.pt", []),
+    ],
+)
+def test_that_the_commands_in_a_report_open_the_file_where_it_was_never_opened(
+    torch_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: list[str]
+) -> None:
+    path = tmp_path / f"it's  my $HOME & <{name}"
+    shutil.copyfile(torch_files / name, path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "first"))
+    output = tmp_path / "report.html"
+    assert run_program(["report", str(path), *options, "-o", str(output)]) == 0
+    blocks = re.findall(r"<pre>(.*?)</pre>", output.read_text("utf-8"), re.DOTALL)
+    lines = [html.unescape(re.sub(r"</?span>", "", block)) for block in blocks]
+    shell = [subprocess.check_output(["sh", "-c", f"printf '%s\\0' {line}"], text=True) for line in lines]
+    inspect, report = (words.split("\0")[1:-1] for words in shell)
+    assert inspect == ["inspect", str(path), *options]
+    assert report == ["report", str(path), *options, "-o", str(output)]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "second"))
+    assert run_program(inspect) == 0
 
 
 def test_that_missing_torch_is_one_sentence_with_the_command(

@@ -11,8 +11,10 @@ import onnx
 import pytest
 
 from engine.errors import JobCancelled, OutputError, PlanError
-from engine.job_context import JobContext
-from engine.jobs.operations import open_cached, run_convert, run_request
+from engine.job_context import CallbackContext, JobContext
+from engine.jobs.operations import run_request
+from engine.jobs.operations.conversion import run_convert
+from engine.jobs.operations.opened_models import open_cached
 from engine.model.opened import open_model
 from engine.numerics.schemes import Rounding
 from engine.plan import build_plan, load_plan
@@ -130,6 +132,29 @@ def test_that_a_cancelled_run_leaves_the_best_and_the_next_goes_on(request_for: 
     assert converted == [result.best.plan.digest]
     assert result.steps[0].seconds == 0.0
     assert result.best.rung == Rung.GPTQ
+
+
+def test_that_a_resumed_run_writes_the_best_before_anything_new_is_measured(
+    request_for: RecoverRequest, tmp_path: Path
+) -> None:
+    run(request_for)
+    elsewhere = tmp_path / "elsewhere.onnx"
+    heard: list[object] = []
+    context = CallbackContext(partial_ready=heard.append)
+
+    def convert(request: ConvertRequest, inner: JobContext) -> ConvertResult:
+        if request.output != str(elsewhere):
+            context.cancel()
+        return run_convert(request, inner)
+
+    again = dataclasses.replace(request_for, output=str(elsewhere), rungs=(Rung.START, Rung.GPTQ, Rung.ADAROUND))
+    with pytest.raises(JobCancelled):
+        recover(open_cached(MODEL), again, convert, context)
+    steps = [payload for payload in heard if isinstance(payload, RecoverStep)]
+    assert [step.rung for step in steps] == [Rung.START, Rung.GPTQ]
+    assert [payload.output for payload in heard if isinstance(payload, ConvertResult)] == [str(elsewhere)]
+    assert load_plan(elsewhere.with_suffix(".plan.json")).digest == steps[1].plan.digest
+    assert digest(elsewhere) == digest(request_for.output)
 
 
 def test_that_other_samples_and_other_weights_are_measured_anew(request_for: RecoverRequest, tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from engine.cli.options import read_data, read_scheme
+from engine.cli.options import read_data
 from engine.cli.program import build_parser, run_program
 from engine.cli.report import read_benchmark, read_evaluation
+from engine.cli.scheme_options import read_scheme
 from engine.data_choice_file import load_choice
 from engine.errors import BitsmithError, ModelError, OutputError
 from engine.job_context import JobContext
@@ -198,6 +199,22 @@ def test_that_the_printed_commands_give_the_same_bytes_again(
     assert read_data(arguments) == request_of_all.data
     for command in (evaluate[1:-2], benchmark[1:-2]):
         assert read_data(build_parser().parse_args(command)) == request_of_all.evaluation_data
+
+
+def test_that_results_of_one_name_are_evaluated_into_files_of_their_own(
+    request_of_all: ReportRequest, folder: Path, tmp_path: Path
+) -> None:
+    for path in folder.glob("net8.*"):
+        shutil.copyfile(path, tmp_path / path.name)
+    first, second = request_of_all.results[0], str(tmp_path / "net8.onnx")
+    known = request_of_all.evaluations[0]
+    evaluations = (known, dataclasses.replace(known, model=second))
+    request = dataclasses.replace(request_of_all, results=(first, second), evaluations=evaluations)
+    commands = commands_of(write(request, tmp_path / "report.html"))
+    targets = {command[2]: command[-1] for command in commands if command[1] == "evaluate"}
+    assert targets == {first: "net8.evaluation.json", second: "net8-2.evaluation.json"}
+    arguments = build_parser().parse_args(commands[-1][1:])
+    assert arguments.evaluations == list(targets.values())
 
 
 @pytest.mark.parametrize(

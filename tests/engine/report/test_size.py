@@ -7,6 +7,7 @@ import numpy as np
 from engine.allocation import find_front
 from engine.numerics.schemes import Kernel
 from engine.plan import build_plan
+from engine.pytorch.import_cache import ImportOptions
 from engine.report.contents import CURRENT_PLAN, Contents
 from engine.report.page import format_page
 from engine.requests.allocation import FrontRequest
@@ -34,7 +35,7 @@ def test_that_four_thousand_layers_give_less_than_five_megabytes() -> None:
     front = find_front(FrontRequest(model, sensitivity, plan))
     request = ReportRequest("net.onnx", "net.html", sensitivity=sensitivity, plan=plan)
     contents = Contents(
-        request, model, (), plan, CURRENT_PLAN, Metric.SQNR, front, (), None, (("Written", "today"),)
+        request, model, (), plan, CURRENT_PLAN, Metric.SQNR, front, (), None, (("Written", "today"),), ImportOptions()
     )  # fmt: skip
     text = format_page(contents)
     assert len(text.encode()) < 5_000_000
