@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import gc
 import importlib.util
 import os
 import signal
@@ -29,6 +30,7 @@ ENGINE_MODULES = {
     "onnxscript": "onnxscript",
     "psutil": "psutil",
     "safetensors": "safetensors",
+    "threadpoolctl": "threadpoolctl",
 }
 WINDOW_MODULES = {"PySide6": "PySide6-Essentials", "pyqtgraph": "pyqtgraph"}
 
@@ -109,6 +111,7 @@ def open_window(arguments: Sequence[str]) -> int:
     for path in (options.model, options.data):
         if path is not None and not Path(path).exists():
             return fail(f"{path} does not exist. Check the path, or start with bitsmith alone and open a file there.")
+    gc.disable()  # until the window is there: imports leave little garbage, and many objects to walk over
     from engine.jobs.supervisor import WorkerProcess
 
     worker = WorkerProcess()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from PySide6.QtCore import QTimer
@@ -9,7 +10,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from engine.jobs.supervisor import WorkerProcess
-from gui.collecting import collection_paused
+from gui.collecting import INTERVAL_MS, GarbageCollector, collection_paused
 from gui.crash import install_crash_hook
 from gui.job_runner import JobRunner
 from gui.main_window import MainWindow
@@ -18,6 +19,9 @@ from gui.session import Session
 from gui.settings import Settings
 from gui.theme import Theme
 from gui.translation import read_language, use_language
+
+START_MS = INTERVAL_MS - 100
+"""After which the window and its pages are there, and garbage was not collected yet."""
 
 SWITCH_INTERVAL_S = 0.001
 """How long a job's thread may hold the interpreter while the window wants it."""
@@ -34,6 +38,7 @@ def build_main_window(
     theme = Theme(settings)
     theme.apply()
     window = MainWindow(Session(), JobRunner(worker), theme, settings)
+    GarbageCollector(window)
     if model is not None:
         path = model
         QTimer.singleShot(0, window, lambda: window.open_model(path, data))
@@ -56,6 +61,7 @@ def run_window(
     install_crash_hook()
     window = build_main_window(model, data, worker=worker)
     window.show()
+    QTimer.singleShot(START_MS, gc.freeze)  # what is there by now stays: collections need not look at it
     if is_sample:
         QTimer.singleShot(0, window, window.open_sample)
     return application.exec()

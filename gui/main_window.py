@@ -12,11 +12,9 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
-    QMainWindow,
     QMenu,
     QMenuBar,
     QMessageBox,
-    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -24,39 +22,28 @@ from PySide6.QtWidgets import (
 from typing_extensions import override
 
 from engine import __version__
-from engine.numerics.schemes import WEIGHT_BITS, Rounding
 from engine.project.project import PROJECT_SUFFIX, Project, WindowState, is_project_path
 from engine.requests.data import DataChoice
 from gui.actions import Actions, Needs
-from gui.commands import layer_commands, menu_commands
 from gui.compare.jobs import CompareJobs
 from gui.compare.store import Comparisons
 from gui.crash import show_crash
-from gui.diagnosis_box import DiagnosisBox
 from gui.diagnosis_feed import DiagnosisFeed
-from gui.dialogs.keys_dialog import KeysDialog
 from gui.exporting import Exporter
 from gui.front_feed import FrontFeed
 from gui.graph.feed import GraphFeed
-from gui.graph.page import GraphPage
 from gui.histogram_feed import HistogramFeed
-from gui.inspector import WIDTH as INSPECTOR_WIDTH
-from gui.inspector import Inspector
 from gui.job_alert import JobAlert
 from gui.job_panel import JobPanel
 from gui.job_runner import JobRunner
-from gui.late_tabs import LateTabs
-from gui.layer_edits import LayerEdit
-from gui.layers.page import LayersPage
 from gui.live_bar import LiveBar
 from gui.log_book import LogBook
-from gui.menus import PagesMenu, RecentMenu, build_menus, build_toolbar, mark_next_step
+from gui.menus import PagesMenu, RecentMenu, build_menus, build_toolbar, mark_next_step, next_step
 from gui.naming import named
 from gui.notify import Notifier
-from gui.palette import CommandPalette
+from gui.paged_window import START_SIZE, PagedWindow
 from gui.preset_menu import PresetMenu
 from gui.project.desk import ProjectDesk
-from gui.project.history_page import HistoryPage
 from gui.project.restore_bar import RestoreBar
 from gui.recover.forecast_feed import RecoverForecastFeed
 from gui.recover.store import Recovery
@@ -68,36 +55,31 @@ from gui.start_page import StartPage
 from gui.step_chips import StepChips
 from gui.steps import Steps
 from gui.theme import Theme, ThemeMode
-from gui.tradeoff.page import TradeoffPage
-from gui.tradeoff.thumbnail import TradeoffThumbnail
 from gui.translation import Language, has_chinese_font, read_language, use_language
-from gui.view_state import read_view_state, restore_view_state
+from gui.view_state import ViewState, read_view_state, restore_view_state
 from gui.workflow import Workflow
 
 if TYPE_CHECKING:
-    from gui.benchmark_page import BenchmarkPage
-    from gui.compare.page import ComparePage
-    from gui.distributions.page import DistributionsPage
-    from gui.recover.page import RecoverPage
+    from gui.workbench import Workbench
 
-START_SIZE = (1360, 860)
 MINIMUM_SIZE = (1264, 680)
 SAMPLE_CALIBRATION = 128
 OPEN_SUFFIXES = (".onnx", ".pt2", ".pt", ".pth", ".torchscript", PROJECT_SUFFIX)
 
 
-class MainWindow(QMainWindow):
+class MainWindow(PagedWindow):
     """The one window."""
 
     def __init__(self, session: Session, runner: JobRunner, theme: Theme, settings: Settings) -> None:
-        super().__init__()
+        super().__init__(runner)
         self.setObjectName("main_window")
         self.setWindowTitle(self.tr("Bitsmith"))
-        self.session, self.runner, self.theme = session, runner, theme
+        self.session, self.theme = session, theme
         for owned in (session, runner, theme):
             owned.setParent(self)
         self._settings = settings
         self._is_closing = False
+        self._view_state = ViewState({})
         self.log = LogBook(self)
         self.notifier = Notifier(self, self.log)
         self.workflow = Workflow(session, runner, self.notifier, settings)
@@ -132,9 +114,10 @@ class MainWindow(QMainWindow):
         )
         self._stack = named(QStackedWidget(self), "stack")
         self._stack.addWidget(self.start_page)
-        self._stack.addWidget(self._build_workbench())
-        views = (PagesMenu(self.tabs, self.session, self), self.layers_page.columns_menu)
-        build_menus(self, self.actions_, self._recent, PresetMenu(self.session, self.notifier, self), views)
+        self.forget_workbench()
+        pages = PagesMenu(self._titles().values(), self.show_page, self.session, self)
+        presets = PresetMenu(self.session, self.notifier, self)
+        self._view_menu = build_menus(self, self.actions_, self._recent, presets, pages)
         self.job_panel = JobPanel(self.runner, self.log, self.actions_["action_cancel"], self)
         central = QWidget(self)
         layout = QVBoxLayout(central)
@@ -151,112 +134,47 @@ class MainWindow(QMainWindow):
         self._connect_views()
         self._update_actions()
 
-    def _build_workbench(self) -> QWidget:
-        self.layers_page = LayersPage(self.session, self.theme, self)
-        self.tradeoff_page = TradeoffPage(self.session, self.fronts, self.theme, self.actions_, self)
-        self.graph_page = GraphPage(self.session, self.drawings, self.theme, self)
-        self.history_page = HistoryPage(
-            self.session, self.theme, self.actions_, self.notifier, folder=self._project_folder, parent=self
-        )
-        self.tabs = named(LateTabs(self, documentMode=True), "tabs")
-        self.tabs.addTab(self.layers_page, self.tr("Layers × bits"))
-        self._distributions = self.tabs.add_late(
-            self._build_distributions, "distributions_page", self.tr("Distributions")
-        )
-        self.tabs.addTab(self.tradeoff_page, self.tr("Trade-off"))
-        self.tabs.addTab(self.graph_page, self.tr("Graph"))
-        self._recover_tab = self.tabs.add_late(self._build_recover, "recover_page", self.tr("Recover"))
-        self._compare_tab = self.tabs.add_late(self._build_compare, "compare_page", self.tr("Compare"))
-        self._benchmark_tab = self.tabs.add_late(self._build_benchmark, "benchmark_page", self.tr("Benchmark"))
-        self.tabs.addTab(self.history_page, self.tr("History"))
-        diagnosis = DiagnosisBox(self.session, self.diagnoses, self)
-        self.inspector = Inspector(self.session, self.feed, diagnosis, self.theme, self)
-        thumbnail = TradeoffThumbnail(self.session, self.fronts, self.theme, self.inspector)
-        thumbnail.clicked.connect(lambda: self.tabs.setCurrentWidget(self.tradeoff_page))
-        self.inspector.add_below(thumbnail)
-        splitter = named(QSplitter(Qt.Orientation.Horizontal, self, childrenCollapsible=False), "splitter")
-        splitter.addWidget(self.tabs)
-        splitter.addWidget(self.inspector)
-        splitter.setStretchFactor(0, 1)
-        splitter.setSizes([START_SIZE[0] - INSPECTOR_WIDTH, INSPECTOR_WIDTH])
-        splitter.setHandleWidth(1)
-        return splitter
+    def _titles(self) -> dict[str, str]:
+        """Titles of the pages, by their object names, in the order of the tabs."""
+        return {
+            "layers_page": self.tr("Layers × bits"),
+            "distributions_page": self.tr("Distributions"),
+            "tradeoff_page": self.tr("Trade-off"),
+            "graph_page": self.tr("Graph"),
+            "recover_page": self.tr("Recover"),
+            "compare_page": self.tr("Compare"),
+            "benchmark_page": self.tr("Benchmark"),
+            "history_page": self.tr("History"),
+        }
 
-    def _build_distributions(self) -> DistributionsPage:
-        from gui.distributions.page import DistributionsPage
+    @override
+    def build_workbench(self) -> Workbench:
+        from gui.workbench import Parts, Workbench
 
-        return DistributionsPage(self.session, self.feed, self.theme, self.actions_, self)
-
-    def _build_recover(self) -> RecoverPage:
-        from gui.recover.page import RecoverPage
-
-        made = RecoverPage(
+        parts = Parts(
             self.session,
-            self.recovery,
-            self._recover_forecasts,
             self.theme,
             self._settings,
-            self.actions_,
             self.notifier,
-            self,
+            self.steps,
+            self.workflow,
+            histograms=self.feed,
+            fronts=self.fronts,
+            diagnoses=self.diagnoses,
+            drawings=self.drawings,
+            comparisons=self.comparisons,
+            comparing=self._comparing,
+            recovery=self.recovery,
+            recover_forecasts=self._recover_forecasts,
+            project_folder=self._project_folder,
         )
-        made.data_requested.connect(self.steps.ask_for_recovery_data)
+        made = Workbench(parts, self.actions_, self._titles(), self._stack)
+        made.skipped_locked.connect(self._on_skipped_locked)
+        made.runs_selected.connect(self._update_actions)
+        made.layers_page.edited.connect(self.log.add)
+        self._view_menu.insertMenu(self._view_menu.actions()[1], made.layers_page.columns_menu)
+        self._stack.addWidget(made)
         return made
-
-    def _build_compare(self) -> ComparePage:
-        from gui.compare.page import ComparePage
-
-        made = ComparePage(
-            self.session,
-            self.comparisons,
-            self._comparing,
-            self.theme,
-            self._settings,
-            self.actions_,
-            self.notifier,
-            self,
-        )
-        made.why_tab.threads_requested.connect(self._set_benchmark_threads)
-        return made
-
-    def _build_benchmark(self) -> BenchmarkPage:
-        from gui.benchmark_page import BenchmarkPage
-
-        made = BenchmarkPage(self.session, self.comparisons, self.theme, self.actions_["action_benchmark"], self)
-        made.threads_changed.connect(self._set_why_threads)
-        return made
-
-    def _set_benchmark_threads(self, threads: int) -> None:
-        self.benchmark_page.set_threads(threads)
-
-    def _set_why_threads(self, threads: int) -> None:
-        self.compare_page.why_tab.set_threads(threads)
-
-    def _ask_for_thresholds(self) -> None:
-        self.compare_page.ask_for_thresholds()
-
-    def _save_table(self) -> None:
-        self.compare_page.ask_for_table_file()
-
-    @property
-    def distributions_page(self) -> DistributionsPage:
-        """Built when it is first needed, as all pages with several plots are."""
-        return self._distributions.page
-
-    @property
-    def recover_page(self) -> RecoverPage:
-        """Built when it is first needed."""
-        return self._recover_tab.page
-
-    @property
-    def compare_page(self) -> ComparePage:
-        """Built when it is first needed."""
-        return self._compare_tab.page
-
-    @property
-    def benchmark_page(self) -> BenchmarkPage:
-        """Built when it is first needed."""
-        return self._benchmark_tab.page
 
     def _connect_actions(self) -> None:
         handlers: dict[str, Callable[[], None]] = {
@@ -268,30 +186,17 @@ class MainWindow(QMainWindow):
             "action_data": self.steps.choose_data,
             "action_analyse": self.steps.analyse,
             "action_auto_assign": lambda: self.steps.auto_assign(self.fronts),
-            "action_latency": lambda: self.workflow.measure_latency(self.benchmark_page.threads),
-            "action_measure_plan": self.workflow.measure_plan,
+            "action_measure_plan": self.workflow.search.measure_plan,
             "action_convert": self.steps.convert,
-            "action_recover": self._recover,
-            "action_compare": self._compare,
-            "action_add_result": self._add_result,
-            "action_thresholds": self._ask_for_thresholds,
-            "action_save_table": self._save_table,
-            "action_benchmark": self._benchmark,
             "action_export": lambda: self.steps.export(self.exporter),
             "action_report": lambda: self.steps.report(self.exporter),
             "action_collect": self.steps.collect_activations,
             "action_cancel": self.runner.cancel,
             "action_quit": self._quit,
-            "action_filter": self._go_to_filter,
-            "action_lock": self._toggle_lock,
-            "action_edit_layers": self._edit_layers,
-            "action_copy_rows": self.layers_page.copy_rows,
             "action_palette": self._show_palette,
             "action_keys": self._show_keys,
             "action_about": self._show_about,
         }
-        for bits in WEIGHT_BITS:
-            handlers[f"action_bits_{bits}"] = partial(self._assign, bits)
         for mode in ThemeMode:
             handlers[f"action_theme_{mode}"] = partial(self.theme.set_mode, mode)
         for language in Language:
@@ -299,12 +204,6 @@ class MainWindow(QMainWindow):
         self.actions_.connect_all(handlers)
         self.actions_[f"action_language_{read_language(self._settings.language)}"].setChecked(True)
         self.actions_[f"action_theme_{self.theme.mode}"].setChecked(True)
-        for name in ("action_lock", *(f"action_bits_{bits}" for bits in WEIGHT_BITS)):
-            self.layers_page.addAction(self.actions_[name])
-            self.graph_page.addAction(self.actions_[name])
-        self.layers_page.view.addAction(self.actions_["action_copy_rows"])
-        self.layers_page.hide_columns(self._settings.hidden_columns)
-        self.layers_page.columns_menu.hidden_changed.connect(partial(setattr, self._settings, "hidden_columns"))
 
     def _connect_state(self) -> None:
         session = self.session
@@ -324,17 +223,12 @@ class MainWindow(QMainWindow):
         self.desk.opened.connect(self._on_project_opened)
         self.workflow.compared.connect(self._comparing.evaluate_added)
         self.workflow.benchmark_taken.connect(self.comparisons.set_benchmark)
-        self.workflow.converted.connect(lambda: self.tabs.setCurrentWidget(self.compare_page))
+        self.workflow.converted.connect(self._show_results)
 
     def _connect_views(self) -> None:
-        self.history_page.selection_changed.connect(self._update_actions)
         self.start_page.model_requested.connect(self.open_path)
-        self.inspector.rounding_requested.connect(self._round_selected)
         self.restore_bar.restore_requested.connect(self.desk.restore)
         self.desk.settled.connect(self.restore_bar.look)
-        for page in (self.layers_page, self.graph_page):
-            page.skipped_locked.connect(self._on_skipped_locked)
-        self.layers_page.edited.connect(self.log.add)
 
     def _set_language(self, language: Language) -> None:
         """Build everything that can be seen anew; session, project, results and undo are not touched."""
@@ -347,7 +241,7 @@ class MainWindow(QMainWindow):
             )
         self._settings.language = language
         use_language(language)
-        state = read_view_state(self._central)
+        self._view_state = read_view_state(self._central).over(self._view_state)
         is_restore_offered = self.restore_bar.isVisible()
         for menu in self.findChildren(QMenu, options=Qt.FindChildOption.FindDirectChildrenOnly):
             menu.deleteLater()
@@ -358,10 +252,18 @@ class MainWindow(QMainWindow):
         self._toolbar.deleteLater()
         self.setMenuBar(QMenuBar(self))
         self._build()
-        restore_view_state(self._central, state)
+        self.tabs.page_built.connect(self._restore_late_page)
+        restore_view_state(self._central, self._view_state)
         if is_restore_offered:
             self.restore_bar.look()
         self._show_title()
+
+    def _show_results(self) -> None:
+        self.workbench.compare.show()
+
+    def _restore_late_page(self, page: QWidget) -> None:
+        """A page that is built after the language has changed is set as the one before it was."""
+        restore_view_state(page, ViewState(self._view_state.values))
 
     # --- actions -------------------------------------------------------------------------------
 
@@ -408,65 +310,17 @@ class MainWindow(QMainWindow):
         self._settings.open_folder = str(Path(path).parent)
         self.open_path(path)
 
-    def _recover(self) -> None:
-        """Start it from its page; from elsewhere show first what would be done."""
-        if self.tabs.currentWidget() is self.recover_page:
-            self.recover_page.start()
-        else:
-            self.tabs.setCurrentWidget(self.recover_page)
-            self.recover_page.focus_start()
-
-    def _compare(self) -> None:
-        self.tabs.setCurrentWidget(self.compare_page)
-        self.steps.compare()
-
-    def _benchmark(self) -> None:
-        self.tabs.setCurrentWidget(self.benchmark_page)
-        more = [subject.path for subject in self.comparisons.added]
-        self.workflow.benchmark(self.benchmark_page.threads, more, self.benchmark_page.sweep)
-
-    def _add_result(self) -> None:
-        self.tabs.setCurrentWidget(self.compare_page)
-        self.compare_page.ask_for_file()
-
-    @property
-    def _layers_in_sight(self) -> LayersPage | GraphPage:
-        """The page whose selected layers the keys act on."""
-        return self.graph_page if self.tabs.currentWidget() is self.graph_page else self.layers_page
-
-    def _assign(self, bits: int) -> None:
-        self._layers_in_sight.assign(bits)
-
-    def _round_selected(self, rounding: Rounding) -> None:
-        """The layer that the inspector shows, and those that are selected with it."""
-        names = self._layers_in_sight.selected_names()
-        shown = self.session.selected
-        self.layers_page.edit_layers(names if shown in names else [shown], LayerEdit(rounding=rounding))
-
-    def _toggle_lock(self) -> None:
-        self._layers_in_sight.toggle_lock()
-
-    def _go_to_filter(self) -> None:
-        if self.tabs.currentWidget() is self.graph_page:
-            self.graph_page.focus_find()
-            return
-        self.tabs.setCurrentWidget(self.layers_page)
-        self.layers_page.focus_filter()
-
-    def _edit_layers(self) -> None:
-        self.steps.edit_layers(self._layers_in_sight.selected_names(), self.layers_page.edit_layers)
-
     def _show_palette(self) -> None:
-        layers = layer_commands(self.session.layers, self._go_to_layer)
+        from gui.commands import layer_commands, menu_commands
+        from gui.palette import CommandPalette
+
+        layers = layer_commands(self.session.layers, self.workbench.go_to_layer)
         CommandPalette((*menu_commands(self.menuBar(), self.actions_), *layers), self.theme, self).open()
 
-    def _go_to_layer(self, name: str) -> None:
-        """Where the layers can be seen: stay on the page if it shows one."""
-        if self.tabs.currentWidget() not in (self.graph_page, self.distributions_page):
-            self.tabs.setCurrentWidget(self.layers_page)
-        self.session.select(name)
-
     def _show_keys(self) -> None:
+        from gui.commands import menu_commands
+        from gui.dialogs.keys_dialog import KeysDialog
+
         KeysDialog(menu_commands(self.menuBar(), self.actions_), self).open()
 
     def _show_about(self) -> None:
@@ -488,30 +342,18 @@ class MainWindow(QMainWindow):
             available |= Needs.RESULTS
         if self.session.rows:
             available |= Needs.CELLS
-        if self.history_page.selected_runs:
+        if self.selected_runs:
             available |= Needs.RUN
         if not self.runner.is_busy:
             available |= Needs.IDLE
         self.actions_.update(available)
         self.actions_["action_cancel"].setEnabled(self.runner.is_busy)
-        mark_next_step(self._toolbar, self.actions_, self._next_step())
-
-    def _next_step(self) -> str:
-        session = self.session
-        if session.model is None:
-            return "action_open"
-        if session.data is None:
-            return "action_data"
-        if not session.is_analysed and not session.results:
-            return "action_analyse"
-        if not session.results:
-            return "action_convert"
-        return "action_benchmark" if session.baseline is None else "action_export"
+        mark_next_step(self._toolbar, self.actions_, next_step(self.session))
 
     def _on_model_changed(self) -> None:
         model = self.session.model
         assert model is not None
-        self._stack.setCurrentIndex(1)
+        self._stack.setCurrentWidget(self.workbench)
         self._show_title()
         self.tabs.setCurrentWidget(self.layers_page)
         self.layers_page.filter.clear()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-import pyqtgraph as pg
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
 from gui.collecting import collection_paused
+from gui.resource_files import load_cividis
 from gui.settings import Settings
 from gui.stylesheet import build_stylesheet
 
@@ -95,7 +95,7 @@ class Theme(QObject):
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._settings = settings
-        self._cells = [QColor(*rgba) for rgba in pg.colormap.get("cividis").getLookupTable(0.0, 1.0, 256)]
+        self._cells = [QColor(color) for color in load_cividis()]
         self._cell_texts = [self.text_color_on(color) for color in self._cells]
         self._named: dict[str, QColor] = {}
         self.mode = ThemeMode(settings.theme) if settings.theme in set(ThemeMode) else ThemeMode.SYSTEM

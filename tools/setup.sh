@@ -89,6 +89,7 @@ setup_venv() { # $1: run or dev
         echo "pip could not install the packages. Check the network or its settings, then repeat the command." >&2
         exit 1
     fi
+    .venv/bin/python -m compileall -q main.py engine gui || true # else the first start compiles them, which takes seconds
     touch .venv/.installed-run
     [ "$1" = run ] || touch .venv/.installed-dev
 }

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gui.engine_texts import CONTEXT, PROGRESS, REASONS
+from gui.engine_texts import CONTEXT, JOINT, PROGRESS, REASONS, SENTENCE, WARNINGS
 
 ROOT = Path(__file__).parents[1]
 TRANSLATIONS = ROOT / "resources" / "translations"
@@ -50,7 +50,8 @@ def find_messages(folder: Path = ROOT / "gui") -> Found:
     """All texts of the window, those included that the engine and the bundled presets have."""
     finders = [_Finder(path) for path in sorted(folder.rglob("*.py"))]
     messages = [message for finder in finders for message in finder.messages]
-    messages += [Message(CONTEXT, text, "", is_plural=False) for text in (*REASONS, *PROGRESS, *_preset_texts())]
+    of_engine = (*REASONS, JOINT, SENTENCE, *WARNINGS, *PROGRESS, *_preset_texts())
+    messages += [Message(CONTEXT, text, "", is_plural=False) for text in of_engine]
     return Found(frozenset(messages), tuple(problem for finder in finders for problem in finder.problems))
 
 

@@ -16,11 +16,13 @@ import types
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import BitsmithError, JobCancelled, WorkerCrashed
 from engine.jobs.worker import serve
-from engine.requests.request import Request
+
+if TYPE_CHECKING:
+    from engine.requests.request import Request
 
 CANCEL_GRACE_S = 1.5
 POLL_S = 0.05

@@ -6,12 +6,14 @@ Imports of the heavy libraries happen in `serve`, so that the parent can import 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import queue
 import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -52,8 +54,7 @@ def serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         os.nice(10)
-    from engine.jobs.operations import run_request
-
+    run_request = _load_engine()
     inbox = _Inbox(connection)
     while True:
         request, context = inbox.next_job()
@@ -66,6 +67,23 @@ def serve(connection: Connection) -> None:
         except Exception:  # noqa: BLE001 - the worker's edge: whatever is left is our bug, and the window must hear of it
             answer = ("bug", traceback.format_exc())
         context.send(*answer)
+
+
+def _load_engine() -> Callable[[object, JobContext], object]:
+    """What runs a request; it and what opens a model are loaded as fast as can be: the window waits for a model.
+
+    Imports leave no garbage, but a hundred thousand objects that stay, over which collections would walk in vain.
+    """
+    gc.disable()
+    from engine.late_modules import load_late
+
+    load_late()
+    from engine.jobs.operations import load_operations, run_request
+
+    load_operations("opening")
+    gc.freeze()
+    gc.enable()
+    return run_request
 
 
 class _Inbox:

@@ -29,11 +29,14 @@ class LayerError:
     Attributes:
         sqnr_db: 10·log10(Σ float² / Σ (float − result)²) per result; infinite where nothing differs, None
             where the result has no tensor that could be matched.
+        body_of: the operator in whose body the layer runs (If, Loop, Scan), "" for none; ONNX Runtime gives out
+            tensors of the main graph only, so nothing is measured there.
     """
 
     layer: str
     title: str
     sqnr_db: tuple[float | None, ...]
+    body_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,24 @@ class DistillationPoint:
 
 
 @dataclass(frozen=True)
+class BlockReconstruction:
+    """A block that was trained, handed out as a partial result of a conversion that reconstructs blocks.
+
+    Attributes:
+        block: counted from 0.
+        layers: names of those in the block.
+        start_loss, loss: squared error at the block's end by its energy, on samples that are not learned from.
+    """
+
+    block: int
+    blocks: int
+    layers: tuple[str, ...]
+    start_loss: float
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class LayerRounding:
     """A layer whose codes were chosen by what it reads, handed out as a partial result of a conversion.
 

@@ -18,7 +18,9 @@ class RecoverRequest:
     """Climb from cheap to costly methods until the target is met or time is up → `RecoverResult`.
 
     A `RecoverStep` arrives for every plan that was converted and measured. Whenever one is the best so far, its
-    model, plan and manifest are moved to `output`, so that a cancelled run leaves them there.
+    model, plan and manifest are moved to `output`, so that a cancelled run leaves them there. What an earlier run
+    measured is not measured again: the best of that is written to `output` before anything new is tried, and its
+    `ConvertResult` arrives.
 
     Attributes:
         plan: bits, kernels and schemes are kept; how codes are chosen is what changes.
