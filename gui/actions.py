@@ -48,6 +48,7 @@ class Actions(QObject):
         super().__init__(parent)
         self._owner = parent
         self._needs: dict[str, Needs] = {}
+        self._tips: dict[str, str] = {}
         self._actions: dict[str, QAction] = {}
         self._available = Needs.NOTHING
         for spec in (*self._step_specs(), *self._project_specs(), *self._run_specs(), *self._other_specs()):
@@ -72,10 +73,12 @@ class Actions(QObject):
             self._actions[name].triggered.connect(lambda _checked=False, handler=handler: handler())
 
     def update(self, available: Needs) -> None:
-        """Enable what is possible now."""
+        """Enable what is possible now; the tool tips of the others say what they wait for."""
         self._available = available
         for name, needs in self._needs.items():
             self._actions[name].setEnabled(needs in available)
+            why_not = "" if needs in available else self.why_not(name)
+            self._actions[name].setToolTip(f"{self._tips[name]}\n{why_not}".rstrip())
 
     def why_not(self, name: str) -> str:
         """What an action that is disabled waits for, in a sentence; "" if nothing is known to be missing."""
@@ -96,7 +99,8 @@ class Actions(QObject):
         action.setIconText(plain_text(action).rstrip("…"))
         action.setShortcut(QKeySequence(spec.keys))
         keys = f" ({spec.keys})" if spec.keys else ""
-        action.setToolTip(spec.tip + keys)
+        self._tips[spec.name] = spec.tip + keys
+        action.setToolTip(self._tips[spec.name])
         action.setStatusTip(spec.tip)
         self._actions[spec.name] = action
         self._needs[spec.name] = spec.needs
@@ -150,7 +154,13 @@ class Actions(QObject):
         tr, run = self.tr, Needs.RUN
         return (
             ActionSpec("action_run_plan", tr("&Take this plan"), tr("Make the plan of this run the plan"), "T", run),
-            ActionSpec("action_run_compare", tr("&Compare"), tr("Show the runs in Compare, or not"), "C", run),
+            ActionSpec(
+                "action_run_compare",
+                tr("Show in &Compare"),
+                tr("Show the runs in Compare and Benchmark, or hide them there"),
+                "C",
+                run,
+            ),
             ActionSpec("action_run_pin", tr("&Pin"), tr("Pin the runs at the top, or free them"), "P", run),
             ActionSpec("action_run_note", tr("Edit the &note"), tr("Write a note on this run"), "F2", run),
             ActionSpec("action_run_delete", tr("&Delete…"), tr("Delete the runs from the history"), "Del", run),
@@ -235,12 +245,12 @@ class Actions(QObject):
         )
 
     def _add_undo(self, stack: QUndoStack) -> None:
-        for name, action, key in (
-            ("action_undo", stack.createUndoAction(self._owner, self.tr("&Undo")), QKeySequence.StandardKey.Undo),
-            ("action_redo", stack.createRedoAction(self._owner, self.tr("&Redo")), QKeySequence.StandardKey.Redo),
+        for name, action, keys in (
+            ("action_undo", stack.createUndoAction(self._owner, self.tr("&Undo")), ("Ctrl+Z",)),
+            ("action_redo", stack.createRedoAction(self._owner, self.tr("&Redo")), ("Ctrl+Y", "Ctrl+Shift+Z")),
         ):
             action.setObjectName(name)
-            action.setShortcuts([*QKeySequence.keyBindings(key), QKeySequence("Ctrl+Y")][: 1 if "undo" in name else 3])
+            action.setShortcuts([QKeySequence(key) for key in keys])
             self._actions[name] = action
 
     def _add_bits(self) -> None:

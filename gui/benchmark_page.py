@@ -8,11 +8,12 @@ from itertools import product
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSplitter, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from engine.requests.benchmark import BenchmarkPoint, RunSetting
 from engine.units import format_bytes
+from gui.action_button import ActionButton
 from gui.compare.latency_plot import LatencyPlot
 from gui.compare.store import Comparisons, Subject
 from gui.compare.throughput_plot import ThroughputPlot
@@ -107,14 +108,9 @@ class BenchmarkPage(QWidget):
         return line
 
     def _build_layout(self, benchmark: QAction) -> None:
-        button = named(QPushButton(self.tr("Run the benchmark")), "benchmark_button")
+        button = ActionButton(benchmark, "benchmark_button", text=self.tr("Run the benchmark"))
         button.setProperty("primary", True)
-        button.setToolTip(benchmark.toolTip())
-        button.setEnabled(benchmark.isEnabled())
-        benchmark.enabledChanged.connect(button.setEnabled)
-        button.clicked.connect(benchmark.trigger)
         bar = QHBoxLayout()
-        bar.addWidget(self._hint, 1)
         fields: tuple[tuple[str, QWidget], ...] = (
             (self.tr("Threads"), self._threads),
             (self.tr("Sweep: threads"), self._sweep_threads),
@@ -126,6 +122,7 @@ class BenchmarkPage(QWidget):
             label.setBuddy(field)
             bar.addWidget(label)
             bar.addWidget(field)
+        bar.addStretch(1)
         bar.addWidget(button)
         self._plots = QSplitter(Qt.Orientation.Horizontal, self, childrenCollapsible=False)
         self._plots.setMinimumHeight(PLOT_HEIGHT)
@@ -134,6 +131,7 @@ class BenchmarkPage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 8)
         layout.addLayout(bar)
+        layout.addWidget(self._hint)
         layout.addWidget(self._view, 2)
         layout.addWidget(self._plots, 3)
 
@@ -145,7 +143,7 @@ class BenchmarkPage(QWidget):
             TableColumn(tr("P50 ms"), tr("Half of the calls are faster"), lambda row: self._latency_cell(row, "p50")),
             TableColumn(tr("P90 ms"), tr("90 % of the calls are faster"), lambda row: self._latency_cell(row, "p90")),
             TableColumn(tr("P99 ms"), tr("99 % of the calls are faster"), lambda row: self._latency_cell(row, "p99")),
-            TableColumn(tr("Samples per s"), tr("Throughput"), self._throughput_cell),
+            TableColumn(tr("Samples/s"), tr("Throughput"), self._throughput_cell),
             TableColumn(tr("Speed-up"), tr("Against the float model"), self._speedup),
             TableColumn(
                 tr("Load ms"),
@@ -159,7 +157,6 @@ class BenchmarkPage(QWidget):
                 tr("PSS"), tr("Shared pages divided among those who share them"), lambda point: point.pss_bytes
             ),
             self._memory_column(tr("USS"), tr("Memory that no other process shares"), lambda point: point.uss_bytes),
-            TableColumn(tr("Runs"), tr("Calls that were timed"), self._runs),
         ]
 
     def _memory_column(self, title: str, tip: str, value: Callable[[BenchmarkPoint], float | None]) -> TableColumn:
@@ -191,7 +188,10 @@ class BenchmarkPage(QWidget):
 
     def _throughput_cell(self, row: int) -> Cell:
         point = self._point(row)
-        return Cell(f"{point.throughput_per_s:,.0f}", value=point.throughput_per_s) if point else _UNKNOWN
+        if point is None:
+            return _UNKNOWN
+        tip = self.tr("%n calls were timed", "", point.runs)
+        return Cell(f"{point.throughput_per_s:,.0f}", tool_tip=tip, value=point.throughput_per_s)
 
     def _speedup(self, row: int) -> Cell:
         point = self._point(row)
@@ -199,10 +199,6 @@ class BenchmarkPage(QWidget):
             return _UNKNOWN
         tone = Tone.DIM if self._subject(row).is_float else Tone.GOOD if point.speedup >= 1 else Tone.BAD
         return Cell(format_ratio(point.speedup), tone, value=point.speedup)
-
-    def _runs(self, row: int) -> Cell:
-        point = self._point(row)
-        return Cell(f"{point.runs:,}", Tone.DIM, value=point.runs) if point else Cell("")
 
     def _on_changed(self) -> None:
         """Nobody waits for columns and plots that are out of sight."""
@@ -228,6 +224,7 @@ class BenchmarkPage(QWidget):
         self._throughput.setVisible(bool(self._store.sweep))
         run_first = self.tr("Not measured yet. Models run in turn, so that they see the same conditions.")
         self._hint.setText("\n".join(self._store.notes) if points else run_first)
+        self._hint.setVisible(bool(self._hint.text()))
 
 
 _UNKNOWN = Cell("–", Tone.DIM)

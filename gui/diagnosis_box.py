@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from engine.diagnosis.report import HARMLESS, LayerDiagnosis, Remedy
+from engine.numerics.schemes import ActivationMode
 from gui.diagnosis_feed import DiagnosisFeed
 from gui.diagnosis_texts import describe_finding, describe_gain, explain_remedy, name_remedy
 from gui.naming import named
@@ -65,7 +66,14 @@ class DiagnosisBox(QFrame):
             return self.tr("No tensor of the graph shows this layer's input, so nothing can be said of it.")
         if math.isinf(found.sqnr_db):
             return self.tr("Nothing is lost here.")
-        return self.tr("Nothing unusual: the output is {figure} dB from float.").format(figure=format_db(found.sqnr_db))
+        plan = self._session.plan
+        has_float_input = plan is None or plan.layer(self._session.selected).activations == ActivationMode.FLOAT
+        text = (
+            self.tr("Nothing unusual: the output is {figure} dB from float.")
+            if has_float_input
+            else self.tr("Nothing unusual: with weights and input quantized, the output is {figure} dB from float.")
+        )
+        return text.format(figure=format_db(found.sqnr_db))
 
     def _replace_buttons(self, remedies: Sequence[Remedy]) -> None:
         if self._buttons is not None:

@@ -1,4 +1,4 @@
-"""What the engine says about its work, in the language of the window: progress, reasons for bits, names of presets.
+"""What the engine says about its work, in the language of the window: progress, reasons, warnings, names of presets.
 
 The engine speaks English and knows no Qt. What it says often is listed here as it stands there, figures and names in
 braces, so that it can be translated; `tests/gui/test_translation.py` sees to it that the list is complete. Sentences of
@@ -19,6 +19,14 @@ REASONS = (
     "{bits} bits would save {size} and add {share}",
     "{bits} bits would save {size} and make that loss {factor} times as large",
     "{bits} bits would take {size} more and remove {share}",
+)
+JOINT, SENTENCE = "{first}; {second}", "{sentence}."
+WARNINGS = (
+    "The result is far from float: SQNR {figure} dB on {count} samples. Give fragile layers more bits, then compare.",
+    "The result loads in ONNX Runtime but was not compared with float: the source is too large, or does not run on "
+    "drawn inputs. Compare it on data: bitsmith evaluate.",
+    "{count} of {total} layers were meant for an integer kernel and run in float (first: {name}).",
+    "The file has {count} bytes, {predicted} were predicted.",
 )
 PROGRESS = (
     "Asking the service: {request}",
@@ -57,11 +65,13 @@ PROGRESS = (
     "Packing {name}",
     "Preparing inputs",
     "Preparing to distill",
+    "Preparing to reconstruct blocks",
     "Preparing to round by the layers' inputs",
     "Probing {name}",
     "Quantizing {name}",
     "Reading the graph",
     "Reading {name}",
+    "Reconstructing block {block} of {blocks}: step {done} of {total}, error {start}, {best} at best",
     "Rounding {name}",
     "Running predict.py",
     "Running the float model",
@@ -86,18 +96,34 @@ PROGRESS = (
 
 
 def translate_progress(message: str) -> str:
-    """What a job is doing; a prefix such as the name of a method stays."""
+    """What a job is doing, after the name of the method of recovery if it is one; another prefix stays."""
     found = find_template(message, PROGRESS)
     prefix, colon, rest = message.partition(": ")
     if not found and colon:
-        return f"{prefix}: {translate_progress(rest)}"
+        return f"{_name_method(prefix)}: {translate_progress(rest)}"
     return _fill(found, message)
+
+
+def _name_method(prefix: str) -> str:
+    from engine.recovery.targets import Rung  # not before somebody recovers
+    from gui.recover.texts import rung_title
+
+    return rung_title(Rung(prefix)) if prefix in set(Rung) else prefix
 
 
 def translate_reason(reason: str) -> str:
     """Why the allocation gave a layer its bits, part by part."""
-    parts = reason.removesuffix(".").split("; ")
-    return "; ".join(_fill(find_template(part, REASONS), part) for part in parts) + "." if reason else ""
+    if not reason:
+        return ""
+    first, *rest = (_fill(find_template(part, REASONS), part) for part in reason.removesuffix(".").split("; "))
+    for part in rest:
+        first = QCoreApplication.translate(CONTEXT, JOINT).format(first=first, second=part)
+    return QCoreApplication.translate(CONTEXT, SENTENCE).format(sentence=first)
+
+
+def translate_warning(warning: str) -> str:
+    """What the user should know of a conversion."""
+    return _fill(find_template(warning, WARNINGS), warning)
 
 
 def translate_name(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Slot
 
@@ -19,13 +19,15 @@ from engine.project.runs import Run
 from engine.requests.analysis import CalibrateRequest, CalibrateResult
 from engine.requests.conversion import ConvertRequest, ConvertResult
 from engine.requests.handing_over import BundleRequest, BundleResult, ReportRequest, ReportResult
-from engine.requests.request import Request
 from engine.summary import ModelSummary
 from engine.units import format_bytes
 from gui.export_files import ExportThread
 from gui.job_runner import Job, JobRunner
 from gui.notify import Notifier
 from gui.session import Session
+
+if TYPE_CHECKING:
+    from engine.requests.request import Request
 
 CALIBRATION_SUFFIX = ".calib"
 Scratch = tempfile.TemporaryDirectory[str]
@@ -76,7 +78,7 @@ class Exporter(QObject):
         self._session = session
         self._runner = runner
         self._notifier = notifier
-        self._waiting: deque[tuple[list[Callable[[], None]], Scratch | None]] = deque()
+        self._waiting: deque[tuple[list[Callable[[], None]], Path, Scratch | None]] = deque()
         self._steps: deque[Callable[[], None]] = deque()
         self._sentences: list[str] = []
         self._is_working = self._is_held_up = False
@@ -84,6 +86,7 @@ class Exporter(QObject):
         self._is_done = False
         self._copies: set[ExportThread] = set()
         self._scratch: Scratch | None = None
+        self._written: Path | None = None
         runner.job_finished.connect(self._on_job_finished)
         session.model_changed.connect(self._drop_rest)
 
@@ -105,24 +108,24 @@ class Exporter(QObject):
             steps.append(lambda: self._convert(choice))
         if choice.with_report:
             steps.append(lambda: self._report(report_beside(choice)))
-        self._begin(steps, scratch)
+        self._begin(steps, choice.target.parent, scratch)
 
     def report(self, output: Path) -> None:
         """Write the report of this session."""
-        self._begin([lambda: self._report(output)])
+        self._begin([lambda: self._report(output)], output)
 
     def finish(self) -> None:
         """Wait for copies that are still being written; for shutting down."""
         for thread in self._copies:
             thread.wait()
 
-    def _begin(self, steps: list[Callable[[], None]], scratch: Scratch | None = None) -> None:
-        self._waiting.append((steps, scratch))
+    def _begin(self, steps: list[Callable[[], None]], written: Path, scratch: Scratch | None = None) -> None:
+        self._waiting.append((steps, written, scratch))
         self._begin_next()
 
     def _begin_next(self) -> None:
         if self._waiting and not self._is_working:
-            steps, self._scratch = self._waiting.popleft()
+            steps, self._written, self._scratch = self._waiting.popleft()
             self._steps, self._sentences, self._is_working = deque(steps), [], True
             self._advance()
 
@@ -134,7 +137,7 @@ class Exporter(QObject):
             self._steps.popleft()()
             return
         if self._sentences:
-            self._notifier.info("\n".join(self._sentences))
+            self._notifier.info("\n".join(self._sentences), self._written)
         self._clear()
 
     def _clear(self) -> None:

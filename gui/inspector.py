@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QStandardItemModel
@@ -24,22 +25,27 @@ from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary
 from engine.units import format_bytes
 from gui.diagnosis_box import DiagnosisBox
+from gui.elided_label import ElidedLabel
 from gui.engine_texts import translate_reason
 from gui.histogram_feed import HistogramFeed
-from gui.histogram_plot import HistogramPlot
 from gui.metrics import format_metric, metric_name
 from gui.naming import named
 from gui.plan_edits import (
     GROUP_SIZES,
+    REASON,
     Candidate,
     candidate_for_bits,
     candidate_for_kernel,
     candidate_for_scheme,
     check,
+    is_edited_since,
 )
 from gui.session import Session
 from gui.theme import Theme
 from gui.units import NOTHING, format_count
+
+if TYPE_CHECKING:
+    from gui.histogram_plot import HistogramPlot
 
 WIDTH = 316
 PLOT_HEIGHT = 150
@@ -68,6 +74,7 @@ class Inspector(QScrollArea):
         self.setAccessibleName(self.tr("Selected layer"))
         self._session = session
         self._feed = feed
+        self._theme = theme
         self._diagnosis = diagnosis
         self._builders: dict[QComboBox, Builder] = {}
         self._title = self._label("inspector_title", "title")
@@ -75,8 +82,7 @@ class Inspector(QScrollArea):
         self._empty = self._label("inspector_empty", "dim")
         self._empty.setText(self.tr("Select a layer to see and change how it is quantized."))
         self._empty.setWordWrap(True)
-        self._weight = self._label("inspector_weight")
-        self._weight.setWordWrap(True)
+        self._weight = named(ElidedLabel(), "inspector_weight")
         self._parameters = self._label("inspector_parameters")
         self._macs = self._label("inspector_macs")
         self._loss = self._label("inspector_loss")
@@ -93,9 +99,9 @@ class Inspector(QScrollArea):
         self._range = self._box("inspector_range", self.tr("How the clipping range is chosen"), self._with_range)
         self._rounding = self._box("inspector_rounding", self.tr("How the codes are chosen"), self._with_rounding)
         self._plot_title = self._label("inspector_plot_title", "section")
-        self._plot = HistogramPlot(theme, is_small=True, parent=self)
-        self._plot.setObjectName("inspector_histogram")
-        self._plot.setFixedHeight(PLOT_HEIGHT)
+        self._plot_place = named(QWidget(), "inspector_plot_place")
+        self._plot_place.setFixedHeight(PLOT_HEIGHT)
+        self._plot: HistogramPlot | None = None
         self._fill_boxes()
         self._build_layout()
         self._connect()
@@ -170,7 +176,7 @@ class Inspector(QScrollArea):
         layout.addWidget(self._reason_title)
         layout.addWidget(self._reason)
         layout.addWidget(self._plot_title)
-        layout.addWidget(self._plot)
+        layout.addWidget(self._plot_place)
         layout.addStretch(1)
         self._column = layout
         self.setWidget(content)
@@ -209,12 +215,14 @@ class Inspector(QScrollArea):
     def _on_layers_changed(self, names: frozenset[str]) -> None:
         if self._session.selected in names:
             self._show()
+        else:
+            self._show_reason(self._layer())
 
     # --- showing -------------------------------------------------------------------------------
 
     def _show(self) -> None:
         layer = self._layer()
-        for widget in (self._details, self._plot, self._plot_title):
+        for widget in (self._details, self._plot_place, self._plot_title):
             widget.setVisible(layer is not None)
         self._show_reason(layer)
         self._empty.setVisible(layer is None)
@@ -260,9 +268,12 @@ class Inspector(QScrollArea):
         return self.tr("{name} {figure}").format(name=metric_name(metric), figure=format_metric(metric, value))
 
     def _show_reason(self, layer: LayerSummary | None) -> None:
-        """Why the allocation gave the layer its bits, if it did."""
-        reason = str(self._choice(layer).extra.get("reason", "")) if layer is not None else ""
-        self._reason.setText(translate_reason(reason))
+        """Why the allocation gave the layer its bits, if it did, and whether its figures are those of this plan."""
+        reason = str(self._choice(layer).extra.get(REASON, "")) if layer is not None else ""
+        plan, text = self._session.plan, translate_reason(reason)
+        if reason and plan is not None and is_edited_since(plan, self._session.rows):
+            text += "\n" + self.tr("Figures of the plan as it was assigned; layers were changed by hand since.")
+        self._reason.setText(text)
         for widget in (self._reason, self._reason_title):
             widget.setVisible(bool(reason))
 
@@ -270,7 +281,21 @@ class Inspector(QScrollArea):
         return self.tr("Weights") if bits > 8 else self.tr("Weights and {bits}-bit grid").format(bits=bits)
 
     def _show_histogram(self) -> None:
+        if self._plot is None:
+            if self._feed.current is None:
+                return
+            self._plot = self._build_plot()
         self._plot.show_histogram(self._feed.current)
+
+    def _build_plot(self) -> HistogramPlot:
+        """With the first histogram: what plots need takes longer to load than all the rest of the panel."""
+        from gui.histogram_plot import HistogramPlot
+
+        plot = named(HistogramPlot(self._theme, is_small=True, parent=self._plot_place), "inspector_histogram")
+        layout = QVBoxLayout(self._plot_place)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(plot)
+        return plot
 
     def _select(self, box: QComboBox, value: object) -> None:
         found = next((at for at in range(box.count()) if box.itemData(at) == value), -1)

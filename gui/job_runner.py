@@ -7,13 +7,17 @@ emitted in the window's thread. `finished` is the last one and means that nothin
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 from typing_extensions import override
 
 from engine.errors import BitsmithError, JobCancelled
 from engine.jobs.supervisor import JobFailed, WorkerProcess
-from engine.requests.request import Request
+
+if TYPE_CHECKING:
+    from engine.requests.request import Request
 
 CANCEL_REPEAT_MS = 100
 
@@ -134,7 +138,8 @@ class JobRunner(QObject):
     of every kind the last one asked for waits until the worker is idle.
 
     Signals:
-        job_started(Job), job_finished(Job): jobs the user started; internal ones stay silent.
+        job_started(Job), job_finished(Job): jobs the user started; internal ones stay silent. One that waits for an
+            internal job to give way has started, too, and can be cancelled.
         crashed(report): a bug in the engine, in any job.
     """
 
@@ -178,6 +183,25 @@ class JobRunner(QObject):
         """A small job that stays in the background; connect to it, then `start` it."""
         return Job(request, "", is_internal=True, parent=self)
 
+    def run(
+        self,
+        request: Request,
+        title: str,
+        succeeded: Callable[[Any], None],
+        failed: Callable[[str], None],
+        partial_ready: Callable[[object], None] | None = None,
+    ) -> Job | None:
+        """Create, connect and start a job of the user; while another one runs this does nothing."""
+        if self.is_busy:
+            return None
+        job = self.create(request, title)
+        job.succeeded.connect(succeeded)
+        job.failed.connect(failed)
+        if partial_ready is not None:
+            job.partial_ready.connect(partial_ready)
+        self.start(job)
+        return job
+
     def start(self, job: Job) -> None:
         """Run `job` now or as soon as the worker is idle."""
         assert job.is_internal or not self.is_busy, "one job at a time: the actions are disabled meanwhile"
@@ -190,6 +214,7 @@ class JobRunner(QObject):
             self._next = job
             if self._current is not None:
                 self._current.cancel(self._worker)
+            self.job_started.emit(job)
         self._start_next()
 
     def cancel(self) -> None:
@@ -232,8 +257,6 @@ class JobRunner(QObject):
         job = self._current
         job.crashed.connect(self.crashed)
         job.finished.connect(self._on_finished)
-        if not job.is_internal:
-            self.job_started.emit(job)
         job.start(self._worker)
 
     @Slot()

@@ -11,7 +11,7 @@ from engine.errors import PlanError
 from engine.numerics.schemes import Granularity, Kernel, PerGroup, Rounding
 from engine.plan import LayerPlan, Plan, choose_layer_plan
 from engine.summary import LayerSummary
-from gui.plan_edits import GROUP_SIZES, check
+from gui.plan_edits import GROUP_SIZES, check, forget_reason
 
 FULL_CLIP = 1.0
 """The share that stands for no clip by hand: the range method decides again."""
@@ -78,7 +78,7 @@ def plan_edit(plan: Plan, layers: Iterable[LayerSummary], edit: LayerEdit) -> Ed
             continue
         reached += 1
         if wanted != current:
-            changes[layer.name] = wanted
+            changes[layer.name] = forget_reason(current, wanted)
     return EditEffect(changes, reached, tuple(locked), tuple(refused))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMainWindow, QMenu, QSizePolicy, QTabWidget, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import QMainWindow, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from engine.numerics.schemes import WEIGHT_BITS
 from gui.actions import RUN_ACTIONS, Actions
@@ -53,15 +53,17 @@ class RecentMenu(QMenu):
 class PagesMenu(QMenu):
     """Going to each page: Alt and its number."""
 
-    def __init__(self, tabs: QTabWidget, session: Session, parent: QWidget) -> None:
+    def __init__(
+        self, titles: Iterable[str], show_page: Callable[[int], None], session: Session, parent: QWidget
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("menu_pages")
         self.setTitle(self.tr("&Go to page"))
         self._session = session
-        for at in range(tabs.count()):
-            action = named(QAction(tabs.tabText(at), self), f"action_page_{at + 1}")
+        for at, title in enumerate(titles):
+            action = named(QAction(title, self), f"action_page_{at + 1}")
             action.setShortcut(QKeySequence(f"Alt+{at + 1}"))
-            action.triggered.connect(lambda _checked=False, at=at: tabs.setCurrentIndex(at))
+            action.triggered.connect(lambda _checked=False, at=at: show_page(at))
             self.addAction(action)
         session.model_changed.connect(self._update)
         self._update()
@@ -71,11 +73,11 @@ class PagesMenu(QMenu):
             action.setEnabled(self._session.model is not None)
 
 
-def build_menus(window: QMainWindow, actions: Actions, recent: QMenu, presets: QMenu, views: Sequence[QMenu]) -> None:
+def build_menus(window: QMainWindow, actions: Actions, recent: QMenu, presets: QMenu, pages: QMenu) -> QMenu:
     """Fill the menu bar.
 
-    Args:
-        views: menus of what is shown, for the View menu.
+    Returns:
+        The View menu; the menu of the table's columns comes after its first entry.
     """
     tr = QCoreApplication.translate
     bits = tuple(f"action_bits_{bits}" for bits in WEIGHT_BITS)
@@ -111,8 +113,10 @@ def build_menus(window: QMainWindow, actions: Actions, recent: QMenu, presets: Q
     _add_menu(window, tr(CONTEXT, "&Run"), actions, (*steps, *measuring, *comparing, "action_cancel"))
     _add_menu(window, tr(CONTEXT, "Hi&story"), actions, RUN_ACTIONS)
     themes = ("action_theme_dark", "action_theme_light", "action_theme_system")
-    _add_menu(window, tr(CONTEXT, "&View"), actions, (*views, "", *themes, "", LanguageMenu(actions, window)))
+    languages = LanguageMenu(actions, window)
+    view = _add_menu(window, tr(CONTEXT, "&View"), actions, (pages, "", *themes, "", languages))
     _add_menu(window, tr(CONTEXT, "&Help"), actions, ("action_keys", "action_about"))
+    return view
 
 
 class LanguageMenu(QMenu):
@@ -127,7 +131,7 @@ class LanguageMenu(QMenu):
             self.addAction(actions[f"action_language_{language}"])
 
 
-def _add_menu(window: QMainWindow, title: str, actions: Actions, entries: tuple[str | QMenu, ...]) -> None:
+def _add_menu(window: QMainWindow, title: str, actions: Actions, entries: tuple[str | QMenu, ...]) -> QMenu:
     menu = window.menuBar().addMenu(title)
     menu.setToolTipsVisible(True)
     for entry in entries:
@@ -137,6 +141,7 @@ def _add_menu(window: QMainWindow, title: str, actions: Actions, entries: tuple[
             menu.addAction(actions[entry])
         else:
             menu.addSeparator()
+    return menu
 
 
 def build_toolbar(window: QMainWindow, actions: Actions, right: QWidget) -> QToolBar:
@@ -167,3 +172,16 @@ def mark_next_step(bar: QToolBar, actions: Actions, name: str) -> None:
             button.setProperty("next_step", is_next)
             button.style().unpolish(button)
             button.style().polish(button)
+
+
+def next_step(session: Session) -> str:
+    """The action that most users need now."""
+    if session.model is None:
+        return "action_open"
+    if session.data is None:
+        return "action_data"
+    if not session.is_analysed and not session.results:
+        return "action_analyse"
+    if not session.results:
+        return "action_convert" if session.undo_stack.canUndo() else "action_auto_assign"
+    return "action_benchmark" if session.baseline is None else "action_export"

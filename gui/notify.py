@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from gui.log_book import LogBook
+from gui.naming import named
 
 Icon = QMessageBox.Icon
 Button = QMessageBox.StandardButton
@@ -29,9 +32,13 @@ class Notifier(QObject):
         """It worked, but the user should know this."""
         self._show(Icon.Warning, self.tr("Please note"), text)
 
-    def info(self, text: str) -> None:
-        """It is done."""
-        self._show(Icon.Information, self.tr("Done"), text)
+    def info(self, text: str, written: Path | None = None) -> None:
+        """It is done; a button opens the file or folder that was `written`."""
+        box = self._show(Icon.Information, self.tr("Done"), text)
+        if written is not None:
+            verb = self.tr("Open the folder") if written.is_dir() else self.tr("Open")
+            button = named(box.addButton(verb, QMessageBox.ButtonRole.ActionRole), "open_button")
+            button.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(written))))
 
     def note(self, text: str) -> None:
         """Worth keeping, not worth an interruption: the log only."""
@@ -69,11 +76,12 @@ class Notifier(QObject):
                 box.setDefaultButton(button)
         box.open()
 
-    def _show(self, icon: Icon, title: str, text: str) -> None:
+    def _show(self, icon: Icon, title: str, text: str) -> QMessageBox:
         self._log.add(text)
         box = self._build(icon, title, text)
         box.addButton(Button.Ok)
         box.open()
+        return box
 
     def _build(self, icon: Icon, title: str, text: str) -> QMessageBox:
         box = QMessageBox(icon, title, text, Button.NoButton, self._window)

@@ -1,13 +1,17 @@
-"""Names for converted files: new ones only, so that no result is ever overwritten."""
+"""Where converted files go: new names only, so that no result is ever overwritten, and a folder that is there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtCore import QCoreApplication
+
 from engine.conversion.manifest import paths_of
 from engine.plan import Plan
 from engine.summary import ModelSummary
 from gui.plan_edits import common_bits
+
+CONTEXT = "OutputNames"
 
 
 def suggest_output(folder: Path, model: ModelSummary, plan: Plan, suffix: str = "") -> Path:
@@ -15,6 +19,17 @@ def suggest_output(folder: Path, model: ModelSummary, plan: Plan, suffix: str = 
     bits = common_bits(plan, model.layers)
     stem = f"{Path(model.path).stem}_{'mixed' if bits is None else f'{bits}bit'}{suffix}"
     return ensure_new(folder / f"{stem}.onnx")
+
+
+def create_folder(folder: Path) -> str:
+    """Create a folder for results unless it is there; returns why that cannot be done, "" if it is done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        tr = QCoreApplication.translate
+        text = tr(CONTEXT, "Cannot create the folder {folder}: {reason}. Choose another one.")
+        return text.format(folder=folder, reason=error.strerror)
+    return ""
 
 
 def find_existing(path: Path) -> Path | None:

@@ -104,9 +104,16 @@ class Photographer(QObject):
         return not self.window.runner.is_busy
 
     def settled(self) -> Condition:
-        """A moment for layouts and repaints, and whatever is fetched in the background."""
+        """A moment for layouts and repaints, after whatever is fetched in the background has come."""
         end = time.monotonic() + SETTLE_S
-        return lambda: time.monotonic() > end and self.window.runner.is_at_rest
+
+        def has_settled() -> bool:
+            nonlocal end
+            if not self.window.runner.is_at_rest:
+                end = time.monotonic() + SETTLE_S
+            return time.monotonic() > end
+
+        return has_settled
 
     def shoot(self, name: str) -> None:
         """Write the next numbered picture."""

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSettings
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from engine.plan import build_plan
 from engine.requests.allocation import Budget
@@ -27,7 +27,7 @@ from gui.translation import Language
 SIZE = (1360, 860)
 MIXED_RATIO = 0.2
 SELECTED_LAYER = "block2.conv1"
-DIALOGS = ("data", "analyse", "auto_assign", "convert", "export", "thresholds", "keys")
+DIALOGS = ("data", "analyse", "auto_assign", "convert", "export", "edit_layers", "thresholds", "keys", "palette")
 
 
 def take_pictures(folder: Path, *, has_every_page: bool = False) -> int:
@@ -71,8 +71,11 @@ def _tour(camera: Photographer, work: Path, *, has_every_page: bool) -> Steps:
     session.select(SELECTED_LAYER)
     yield camera.settled()
     camera.shoot("opened")
+    if has_every_page:
+        yield from _shoot_pages(camera, "empty")
+        window.tabs.setCurrentWidget(window.layers_page)
     yield from _analyse(camera)
-    window.workflow.allocate(Budget(size_ratio=MIXED_RATIO))
+    window.workflow.search.allocate(Budget(size_ratio=MIXED_RATIO))
     yield camera.is_idle
     yield camera.settled()
     camera.shoot("analysed")
@@ -159,6 +162,7 @@ def _has_results(camera: Photographer, count: int) -> Condition:
 
 def _look_closer(camera: Photographer) -> Steps:
     """Measure what the tabs of Compare show on demand, and what the layers read."""
+    camera.window.tabs.setCurrentWidget(camera.window.compare_page)
     for name in ("compare_layers_button", "find_samples_button", "why_button"):
         camera.press(name)
         yield camera.is_idle
@@ -169,6 +173,15 @@ def _look_closer(camera: Photographer) -> Steps:
     yield camera.settled()
 
 
+def _shoot_pages(camera: Photographer, prefix: str) -> Steps:
+    tabs = camera.window.tabs
+    for at in range(tabs.count()):
+        tabs.setCurrentIndex(at)
+        yield lambda: type(tabs.currentWidget()) is not QWidget  # what keeps the place of a page
+        yield camera.settled()
+        camera.shoot_aside(f"{prefix}_{tabs.currentWidget().objectName()}")
+
+
 def _shoot_every_page(camera: Photographer) -> Steps:
     for language in (Language.ENGLISH, Language.CHINESE):
         camera.trigger(f"action_language_{language}")
@@ -176,11 +189,7 @@ def _shoot_every_page(camera: Photographer) -> Steps:
             camera.trigger(f"action_theme_{theme}")
             yield camera.settled()
             prefix = f"{language}_{theme}"
-            window = camera.window
-            for at in range(window.tabs.count()):
-                window.tabs.setCurrentIndex(at)
-                yield camera.settled()
-                camera.shoot_aside(f"{prefix}_{window.tabs.currentWidget().objectName()}")
+            yield from _shoot_pages(camera, prefix)
             yield from _shoot_parts(camera, prefix)
             for name in DIALOGS:
                 camera.trigger(f"action_{name}")

@@ -12,6 +12,8 @@ from engine.plan import LayerPlan, Plan, PlanDefaults, choose_kernel, choose_lay
 from engine.summary import LayerSummary, ModelSummary
 
 GROUP_SIZES = (16, 32, 64, 128, 256)
+REASON = "reason"
+"""In `LayerPlan.extra`: why the allocation gave the layer its bits."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,19 @@ def changed_layers(before: Plan, after: Plan) -> frozenset[str]:
 def _differs(one: LayerPlan, other: LayerPlan) -> bool:
     """Most layers of two successive plans are the same object, which is quicker to see than to compare."""
     return one is not other and one != other
+
+
+def forget_reason(before: LayerPlan, after: LayerPlan) -> LayerPlan:
+    """A layer's new choices without the allocation's reason for the old ones, unless only the lock is another."""
+    if REASON not in after.extra or dataclasses.replace(before, is_locked=after.is_locked) == after:
+        return after
+    return dataclasses.replace(after, extra={key: value for key, value in after.extra.items() if key != REASON})
+
+
+def is_edited_since(plan: Plan, measured: Iterable[str]) -> bool:
+    """Whether layers that an allocation chose for were changed by hand later: free, measured, without a reason."""
+    choices = (plan.layer(name) for name in measured)
+    return any(not choice.is_locked and REASON not in choice.extra for choice in choices)
 
 
 def with_activations(plan: Plan, model: ModelSummary, mode: ActivationMode) -> Plan:

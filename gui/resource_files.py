@@ -22,6 +22,12 @@ class Sample:
     test_data: str
 
 
+def load_cividis() -> list[str]:
+    """The 256 colours of the colour map, as #rrggbb from dark blue to yellow: plots, which know it, load slowly."""
+    colors: list[str] = json.loads((RESOURCES / "cividis.json").read_text(encoding="utf-8"))["colors"]
+    return colors
+
+
 def load_sample() -> Sample | None:
     """The bundled sample, or None if it was not installed."""
     try:

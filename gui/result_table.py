@@ -16,11 +16,12 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
+    QSize,
     QSortFilterProxyModel,
     Qt,
     Signal,
 )
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 from typing_extensions import override
 
@@ -32,7 +33,7 @@ Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 NO_PARENT = QModelIndex()
 ROW_HEIGHT = 30
-NAME_WIDTH = 230
+LEAST_NAME_WIDTH = 130
 
 
 class Tone(IntEnum):
@@ -198,8 +199,32 @@ def _sort_key(value: float | None) -> float:
     return -math.inf if value is None or math.isnan(value) else value
 
 
+class NarrowHeader(QHeaderView):
+    """A header for sorting that keeps room for the arrow where it stands, not in every section."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self.setSectionsClickable(True)
+        self.setHighlightSections(False)
+        self.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.setSortIndicatorClearable(True)
+        self.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.sortIndicatorChanged.connect(lambda _section: self.resizeSections())
+
+    @override
+    def sectionSizeFromContents(self, logicalIndex: int) -> QSize:
+        size = super().sectionSizeFromContents(logicalIndex)
+        if self.isSortIndicatorShown() and logicalIndex != self.sortIndicatorSection():
+            size.setWidth(size.width() - self.fontMetrics().height())
+        return size
+
+
 class ResultView(QTableView):
-    """A sortable table over a `ResultModel`; it scrolls sideways where its columns do not fit."""
+    """A sortable table over a `ResultModel`.
+
+    The names take the room that the figures leave, until the user gives them another width; where even short names do
+    not fit, the table scrolls sideways.
+    """
 
     def __init__(self, model: ResultModel, name: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -216,15 +241,27 @@ class ResultView(QTableView):
         self.setWordWrap(False)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header = NarrowHeader(self)
+        self.setHorizontalHeader(header)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
-        self.setColumnWidth(0, NAME_WIDTH)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        header.setSortIndicatorClearable(True)
-        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
+        self._is_fitting = self._is_sized_by_user = False
+        header.sectionResized.connect(self._on_section_resized)
+
+    def _on_section_resized(self, section: int, old: int, new: int) -> None:
+        if section:
+            self._fit_names()
+        elif old and new and not self._is_fitting:  # else it is hidden or shown
+            self._is_sized_by_user = True
+
+    def _fit_names(self) -> None:
+        if self._is_sized_by_user or self._is_fitting:
+            return
+        self._is_fitting = True
+        figures = sum(self.columnWidth(at) for at in range(1, self._proxy.columnCount()))
+        self.setColumnWidth(0, max(self.viewport().width() - figures, LEAST_NAME_WIDTH))
+        self._is_fitting = False
 
     @property
     def current_row(self) -> int:
@@ -246,3 +283,8 @@ class ResultView(QTableView):
             event.accept()
             return
         super().keyPressEvent(event)
+
+    @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_names()

@@ -7,15 +7,17 @@ import io
 import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyqtgraph as pg
-from pyqtgraph.exporters import ImageExporter
 from PySide6.QtCore import QAbstractItemModel, QObject, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QPainter
-from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QAbstractItemView, QFileDialog, QMessageBox, QWidget
 
 from gui.naming import named
+
+if TYPE_CHECKING:  # tables are saved, too, by pages that have no plot
+    import pyqtgraph as pg
+    from pyqtgraph.exporters import ImageExporter
 
 PICTURE_SCALE = 2
 """Pixels of a saved picture per pixel on the screen."""
@@ -92,6 +94,8 @@ class PlotSaver(_Saver):
 
     def format_curves(self) -> str:
         """CSV with a line per point of every curve and every set of marks; the axes name the columns."""
+        import pyqtgraph as pg
+
         item = self._plot.getPlotItem()
         stream = io.StringIO()
         writer = csv.writer(stream)
@@ -107,6 +111,8 @@ class PlotSaver(_Saver):
 
     def _draw_svg(self, path: Path) -> None:
         """By Qt itself: pyqtgraph's exporter stumbles over paths that have a space between commands."""
+        from PySide6.QtSvg import QSvgGenerator
+
         generator = QSvgGenerator()
         generator.setFileName(str(path))
         generator.setSize(self._plot.size())
@@ -117,6 +123,8 @@ class PlotSaver(_Saver):
         painter.end()
 
     def _image_exporter(self) -> ImageExporter:
+        from pyqtgraph.exporters import ImageExporter
+
         exporter = ImageExporter(self._plot.getPlotItem())
         exporter.parameters()["width"] = PICTURE_SCALE * self._plot.width()
         return exporter

@@ -11,34 +11,22 @@ from engine.latency.figures import Latencies
 from engine.numerics.schemes import ActivationMode
 from engine.plan import LayerPlan, Plan, build_plan
 from engine.project.project import CalibrationFile, LoadedData, Project
-from engine.project.runs import (
-    Run,
-    RunFile,
-    data_key,
-    new_run_id,
-    now,
-    with_benchmark,
-    with_evaluation,
-    without_output,
-)
 from engine.requests.allocation import PolishStep
-from engine.requests.benchmark import Benchmark, BenchmarkPoint
-from engine.requests.conversion import ConvertResult, Evaluation
 from engine.requests.data import DataChoice
 from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow
-from engine.sizes import bits_per_weight
 from engine.summary import LayerSummary, ModelSummary
 from gui.figures import Ledger, LiveFigures
 from gui.layer_edits import EditEffect, LayerEdit, plan_edit
 from gui.measured_plans import MeasuredPlan, predict_weights, weights_of
 from gui.measurements import AnalysisOrigin, Measurements
 from gui.metrics import MetricScale
-from gui.plan_edits import changed_layers, common_bits, with_activations
+from gui.plan_edits import changed_layers, common_bits, forget_reason, with_activations
+from gui.run_history import RunHistory
 
 STARTING_BITS = 8
 
 
-class Session(QObject):
+class Session(RunHistory):
     """State of one opened model.
 
     Signals:
@@ -48,7 +36,6 @@ class Session(QObject):
         sensitivity_changed(frozenset[str]): layers whose cells were measured or dropped.
         metric_changed: the cells show another metric, its colours span another range, or there are others to choose.
         latencies_changed: layer times were measured or dropped.
-        results_changed: a run was added, evaluated, benchmarked, marked or deleted.
         measured_changed: a whole plan was measured, or such measurements were dropped.
         selection_changed(str): the selected layer's name, "" for none.
         figures_changed: the live figures were computed anew.
@@ -61,7 +48,6 @@ class Session(QObject):
     sensitivity_changed = Signal(object)
     metric_changed = Signal()
     latencies_changed = Signal()
-    results_changed = Signal()
     measured_changed = Signal()
     selection_changed = Signal(str)
     figures_changed = Signal()
@@ -70,20 +56,9 @@ class Session(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.undo_stack = QUndoStack(self)
-        self.model: ModelSummary | None = None
         self.plan: Plan | None = None
-        self.data: LoadedData | None = None
-        self.history: tuple[Run, ...] = ()
-        self.results: tuple[Run, ...] = ()
-        """The runs that Compare and Benchmark show, without evaluations on other data than the current."""
-        self.runs_made = 0
-        self.origin = ""
-        """The run that the plan was derived from, "" for none."""
         self.calibration: CalibrationFile | None = None
         self.measured: tuple[MeasuredPlan, ...] = ()
-        self.baseline: BenchmarkPoint | None = None
-        self.benchmark: Benchmark | None = None
-        """The last one, with where and how it was measured."""
         self.figures: LiveFigures | None = None
         self.latencies: Latencies | None = None
         self.selected = ""
@@ -137,13 +112,9 @@ class Session(QObject):
         self._measurements = Measurements()
         self._ledger = Ledger(model)
         self.latencies = None
-        self._take_history(())
-        self.runs_made = 0
-        self.origin = ""
+        self._forget_runs()
         self.calibration = None
         self.measured = ()
-        self.baseline = None
-        self.benchmark = None
         self.selected = model.layers[0].name if model.layers else ""
         self.undo_stack.clear()
 
@@ -232,6 +203,7 @@ class Session(QObject):
         """Replace one layer's choices; `what` says which, for the undo menu."""
         layer = self.layer(name)
         if self.plan is not None and layer is not None:
+            choice = forget_reason(self.plan.layer(name), choice)
             self.change_plan(self.plan.with_layers({name: choice}), f"{layer.title} {what}")
 
     def set_activations(self, mode: ActivationMode) -> None:
@@ -360,91 +332,6 @@ class Session(QObject):
     def predicted_weights(self, plan: Plan) -> float | None:
         """The metric that the cells show, as it is predicted of what `MeasuredPlan` measures."""
         return predict_weights(self.model, plan, self.rows, self.metric) if self.model is not None else None
-
-    # --- results -------------------------------------------------------------------------------
-
-    def add_result(
-        self, converted: ConvertResult, plan: Plan, parent: str = "", files: tuple[RunFile, ...] = ()
-    ) -> None:
-        """Keep a conversion; older ones stay.
-
-        Args:
-            parent: the run that `plan` was derived from when the conversion began.
-        """
-        if self.model is None:
-            return
-        self.runs_made += 1
-        run = Run(
-            converted,
-            plan,
-            bits_per_weight(self.model, plan),
-            id=new_run_id(),
-            number=self.runs_made,
-            created=now(),
-            parent=parent,
-            data_digest=self.data.calibration_summary.digest if self.data else "",
-            files=files,
-        )
-        if self.origin == parent:
-            self.origin = run.id
-        self._set_history((*without_output(self.history, converted.output), run))
-
-    def change_run(self, *runs: Run) -> None:
-        """Replace runs by what they are now: another note, a mark."""
-        changed = {run.id: run for run in runs}
-        self._set_history(tuple(changed.get(known.id, known) for known in self.history))
-
-    def delete_runs(self, names: frozenset[str]) -> None:
-        """Take runs out of the history for good."""
-        self._set_history(tuple(run for run in self.history if run.id not in names))
-
-    def set_evaluation(self, output: str, evaluation: Evaluation) -> None:
-        """Keep what was measured on one result."""
-        self._set_history(with_evaluation(self.history, output, evaluation, self.evaluation_key))
-
-    def set_benchmark(self, benchmark: Benchmark) -> None:
-        """Keep the figures of a benchmark: the first point is the float model."""
-        self.benchmark = benchmark
-        runs = self.history
-        for point in benchmark.points:
-            self._keep_baseline(point)
-            runs = with_benchmark(runs, point)
-        self._set_history(runs)
-
-    def add_benchmark_point(self, point: BenchmarkPoint) -> None:
-        """Keep one model's figures, also while the benchmark is still running."""
-        self._keep_baseline(point)
-        self._set_history(with_benchmark(self.history, point))
-
-    def _keep_baseline(self, point: BenchmarkPoint) -> None:
-        if self.model is not None and point.path == self.model.path:
-            self.baseline = point
-
-    def _set_history(self, runs: tuple[Run, ...]) -> None:
-        self._take_history(runs)
-        self.results_changed.emit()
-
-    def _take_history(self, runs: tuple[Run, ...]) -> None:
-        self.history = runs
-        self.results = tuple(run.measured_on(self.evaluation_key) for run in runs if run.is_compared)
-
-    @property
-    def pending_results(self) -> tuple[Run, ...]:
-        """Results that can be evaluated and have not been, on the current data."""
-        return tuple(entry for entry in self.results if entry.evaluation is None and not entry.is_packed)
-
-    @property
-    def evaluation_data(self) -> DataChoice | None:
-        """Data to evaluate on, if any was given."""
-        return self.data.evaluation if self.data else None
-
-    @property
-    def evaluation_key(self) -> str:
-        """Which samples results are evaluated on, "" for none."""
-        data = self.data
-        if data is None or data.evaluation is None or data.evaluation_summary is None:
-            return ""
-        return data_key(data.evaluation, data.evaluation_summary.digest)
 
     def _compute_figures(self) -> None:
         if self.model is not None and self.plan is not None:

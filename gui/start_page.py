@@ -94,7 +94,7 @@ class StartPage(QWidget):
 
     def _build_drop_hint(self) -> QLabel:
         hint = named(
-            QLabel(self.tr("…or drop a model (.onnx, .pt2) or a project (.bitsmith) anywhere in this window")),
+            QLabel(self.tr("…or drop a model (.onnx, .pt2) or a project (.bitsmith) here")),
             "drop_hint",
         )
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)

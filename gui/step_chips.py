@@ -11,6 +11,8 @@ from gui.naming import named
 from gui.session import Session
 
 MAX_NAME = 14
+HEIGHT = 25
+"""That of Chinese, so that a name in Latin letters stands level with it."""
 
 
 class StepChips(QWidget):
@@ -26,6 +28,7 @@ class StepChips(QWidget):
         names = ("model", "data", "sensitivity", "convert", "compare")
         self._chips = {name: named(QLabel(), f"step_{name}") for name in names}
         for chip in self._chips.values():
+            chip.setFixedHeight(HEIGHT)
             layout.addWidget(chip, 0, Qt.AlignmentFlag.AlignVCenter)
         for changed in (
             session.model_changed,

@@ -1,4 +1,7 @@
-"""The steps that ask something first: which dialog opens, and what its answer starts."""
+"""The steps that ask something first: which dialog opens, and what its answer starts.
+
+Dialogs are loaded when they are first asked for, so that the window starts without them.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,12 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from engine.requests.allocation import Budget
 from gui.analysis_choice import AnalysisChoice
-from gui.dialogs.allocate_dialog import AllocateDialog
-from gui.dialogs.analyse_dialog import AnalyseDialog
-from gui.dialogs.convert_dialog import ConvertDialog
-from gui.dialogs.data_dialog import DataDialog
-from gui.dialogs.edit_layers_dialog import EditLayersDialog
-from gui.dialogs.export_dialog import ExportDialog
 from gui.exporting import Exporter
 from gui.front_feed import FrontFeed
 from gui.layer_edits import LayerEdit
 from gui.measured_plans import PolishChoice
 from gui.notify import Notifier
-from gui.output_names import suggest_output
+from gui.output_names import create_folder, suggest_output
 from gui.results import WantedData
 from gui.session import Session
 from gui.settings import Settings
@@ -43,6 +40,8 @@ class Steps(QObject):
 
     def choose_data(self, problem: str = "") -> None:
         """Ask for data; `problem` says why it is asked for now."""
+        from gui.dialogs.data_dialog import DataDialog
+
         if self._session.model is None:
             return
         feed = self._workflow.create_data_feed(self._session.model)
@@ -64,6 +63,8 @@ class Steps(QObject):
 
     def analyse(self) -> None:
         """Ask how to measure, or for the data that it needs."""
+        from gui.dialogs.analyse_dialog import AnalyseDialog
+
         data = self._session.data
         if data is None:
             self.choose_data(self.tr("Analyse measures the layers on real samples. Choose calibration data first."))
@@ -94,6 +95,8 @@ class Steps(QObject):
 
     def edit_layers(self, selected: Sequence[str], edit: Callable[[Sequence[str], LayerEdit], None]) -> None:
         """Ask which layers get which choices."""
+        from gui.dialogs.edit_layers_dialog import EditLayersDialog
+
         if self._session.plan is None:
             return
         dialog = EditLayersDialog(self._session.plan, self._session.layers, selected, self._window)
@@ -102,25 +105,33 @@ class Steps(QObject):
 
     def auto_assign(self, fronts: FrontFeed) -> None:
         """Ask for a budget, with what the front offers in sight."""
+        from gui.dialogs.allocate_dialog import AllocateDialog
+
         if self._session.model is None:
             return
         dialog = AllocateDialog(self._session, fronts, self._settings.polish, self._window)
         dialog.budget_requested.connect(self._auto_assign)
-        self._workflow.allocated.connect(dialog.accept)
-        self._workflow.allocation_refused.connect(dialog.refuse)
-        dialog.uniform_requested.connect(self._workflow.assign_uniform)
+        self._workflow.search.allocated.connect(dialog.accept)
+        self._workflow.search.allocation_refused.connect(dialog.refuse)
+        dialog.uniform_requested.connect(self._assign_uniform)
         dialog.open()
+
+    def _assign_uniform(self, bits: int) -> None:
+        """Give all unlocked layers the same bits."""
+        self._session.assign_bits([layer.name for layer in self._session.layers], bits)
 
     def _auto_assign(self, budget: Budget, choice: PolishChoice) -> None:
         if self._session.data is not None:
             self._settings.polish = choice
         if choice.is_wanted:
-            self._workflow.polish(budget, choice.seconds)
+            self._workflow.search.polish(budget, choice.seconds)
         else:
-            self._workflow.allocate(budget)
+            self._workflow.search.allocate(budget)
 
     def convert(self) -> None:
         """Ask for output and activations."""
+        from gui.dialogs.convert_dialog import ConvertDialog
+
         model, plan = self._session.model, self._session.plan
         if model is None or plan is None:
             return
@@ -130,11 +141,9 @@ class Steps(QObject):
         dialog.open()
 
     def _convert(self, output: Path, samples: int) -> None:
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            text = self.tr("Cannot create the folder {folder}: {reason}. Choose another one.")
-            self._notifier.error(text.format(folder=output.parent, reason=error.strerror))
+        problem = create_folder(output.parent)
+        if problem:
+            self._notifier.error(problem)
             return
         self._settings.results_folder = output.parent
         self._workflow.convert(output, samples)
@@ -148,6 +157,8 @@ class Steps(QObject):
 
     def export(self, exporter: Exporter) -> None:
         """Ask which result goes where, and in which form."""
+        from gui.dialogs.export_dialog import ExportDialog
+
         if not self._session.results:
             return
         folder, has_data = Path(self._settings.open_folder), self._session.data is not None

@@ -91,7 +91,7 @@ QHeaderView::section { background: $window; color: $text_dim; border: none; bord
     padding: 5px 8px; }
 QTableView { background: $window; color: $text; border: none; gridline-color: transparent; outline: none;
     selection-background-color: $selection; selection-color: $text; alternate-background-color: $panel; }
-QTableView::item { border-bottom: 1px solid $cell_empty; padding: 0 8px; }
+QTableView::item { border-bottom: 1px solid $cell_empty; padding: 0 5px; }
 QTableView::item:selected { background: $selection; color: $text; }
 QTableView::indicator { width: 12px; height: 12px; border: 1px solid $text_disabled; border-radius: 3px;
     background: $field; }

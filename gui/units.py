@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
+
+from PySide6.QtCore import QCoreApplication
 
 from engine.units import format_three_digits
 
+CONTEXT = "Units"
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 NOTHING = "\N{EN DASH}"
@@ -73,3 +77,21 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def local_time(created: str) -> str:
+    """On the user's own clock, the year only if it is another one; a text that is no time is shown as it is."""
+    try:
+        time = datetime.fromisoformat(created).astimezone()
+        return f"{time:%m-%d %H:%M}" if time.year == datetime.now().year else f"{time:%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return created
+
+
+def join_sentences(*sentences: str) -> str:
+    """One after the other, as the language of the window sets them apart; empty ones are left out."""
+    text = ""
+    for sentence in filter(None, sentences):
+        joint = QCoreApplication.translate(CONTEXT, "{first} {second}")
+        text = joint.format(first=text, second=sentence) if text else sentence
+    return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -14,26 +14,28 @@ from engine.project.project import CalibrationFile, LoadedData
 from engine.project.runs import read_run_files
 from engine.pytorch import is_packed_path
 from engine.pytorch.consent import CONSENT_ACCEPT, CONSENT_QUESTION, read_danger, read_fingerprint
-from engine.requests.allocation import AllocateRequest, AllocateResult, Budget, PolishRequest, PolishResult, PolishStep
 from engine.requests.analysis import AnalyzeRequest, CalibrateRequest, CalibrateResult, ForecastRequest
 from engine.requests.benchmark import Benchmark, BenchmarkPoint, BenchmarkRequest, LatencyRequest, RunSetting
 from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation
 from engine.requests.data import DataChoice, DataRequest, DataSummary
 from engine.requests.opening import OpenRequest
-from engine.requests.request import Request
-from engine.sensitivity.matrix import Metric, Sensitivity, SensitivityRow
+from engine.sensitivity.matrix import Sensitivity, SensitivityRow
 from engine.summary import ModelSummary
 from engine.units import format_bytes
 from gui.analysis_choice import AnalysisChoice
 from gui.data.feed import DataFeed
+from gui.engine_texts import translate_warning
 from gui.job_runner import Job, JobRunner
-from gui.measured_plans import MeasuredPlan, describe_pair, describe_search
 from gui.measurements import AnalysisOrigin
 from gui.notify import Notifier
+from gui.plan_search import PlanSearch
 from gui.results import WantedData
 from gui.session import Session
 from gui.settings import Settings
-from gui.units import format_db
+from gui.units import format_db, join_sentences
+
+if TYPE_CHECKING:
+    from engine.requests.request import Request
 
 BENCHMARK_S = 5.0
 
@@ -45,7 +47,6 @@ class Workflow(QObject):
         data_loaded: the data that was asked for fits the model and is in use.
         data_refused(str): it does not; the sentence says why, "" if the check was cancelled.
         forecast_ready(AnalysisChoice, Forecast), forecast_refused(str): the answer to `forecast`.
-        allocated, allocation_refused(str): the plan has its bits, or the budget is out of reach.
         benchmark_taken(Benchmark): the figures of a finished benchmark.
         converted, compared, benchmarked: the step was completed.
     """
@@ -54,8 +55,6 @@ class Workflow(QObject):
     data_refused = Signal(str)
     forecast_ready = Signal(object, object)
     forecast_refused = Signal(str)
-    allocated = Signal()
-    allocation_refused = Signal(str)
     converted = Signal()
     compared = Signal()
     benchmark_taken = Signal(object)
@@ -69,6 +68,7 @@ class Workflow(QObject):
         self._settings = settings
         self._afterwards: Callable[[], None] | None = None
         self._data_job: Job | None = None
+        self.search = PlanSearch(session, runner, notifier)
         self.workplace: Callable[[], Path] | None = None
         """Gives the folder for what is kept from one job to the next; without it nothing is."""
         runner.job_finished.connect(self._on_job_finished)
@@ -236,109 +236,6 @@ class Workflow(QObject):
         request = LatencyRequest(session.model.path, session.plan, threads=threads, data=data)
         self._run(request, self.tr("Measure layer times"), session.set_latencies)
 
-    def allocate(self, budget: Budget) -> None:
-        """Choose bits for a budget, in the metric that the cells show; one undoable step."""
-        session = self._session
-        sensitivity = session.sensitivity()
-        if session.model is None or session.plan is None or sensitivity is None:
-            return
-
-        def allocated(result: AllocateResult) -> None:
-            session.change_plan(
-                result.plan, self.tr("auto-assign {size}").format(size=format_bytes(result.predicted.file_bytes))
-            )
-            self.allocated.emit()
-
-        request = AllocateRequest(session.model, sensitivity, session.plan, budget, session.metric, session.latencies)
-        self._run(request, self.tr("Auto-assign"), allocated, failed=self.allocation_refused.emit)
-
-    def polish(self, budget: Budget, seconds: float) -> None:
-        """Choose bits for a budget, measure the whole plan on data and improve it; a cancel keeps the best so far.
-
-        `allocated` follows the first measured plan, so that the dialog does not stand before the search.
-        """
-        request = self._build_polish(budget, seconds)
-        if request is None:
-            return
-        found: list[MeasuredPlan] = []
-
-        def step_ready(payload: object) -> None:
-            if isinstance(payload, PolishStep):
-                found.append(self._session.add_measured(payload))
-                self.allocated.emit()
-
-        def polished(result: PolishResult) -> None:
-            text = self._take_best(found)
-            if job is not None:
-                job.summary = self.tr("plans measured: {n}; {text}").format(n=result.evaluations, text=text)
-
-        def cancelled() -> None:
-            if found:
-                text = self._take_best(found)
-                self._notifier.note(self.tr("The best plan so far is kept: {text}").format(text=text))
-            else:
-                self.allocation_refused.emit(self.tr("Cancelled before a plan was measured."))
-
-        def failed(sentence: str) -> None:
-            if found:
-                self._notifier.error(sentence)
-            else:
-                self.allocation_refused.emit(sentence)
-
-        job = self._run(request, self.tr("Measure and improve"), polished, step_ready, failed)
-        if job is not None:
-            job.cancelled.connect(cancelled)
-
-    def _take_best(self, found: Sequence[MeasuredPlan]) -> str:
-        """Make the last of these, which is the best, the plan, in one undoable step; returns what it gained."""
-        session, first, best = self._session, found[0], found[-1]
-        size = format_bytes(best.step.predicted.file_bytes)
-        session.change_plan(best.step.plan, self.tr("auto-assign {size}, measured").format(size=size))
-        metric = session.metric if best.value(session.metric) is not None else Metric.SQNR
-        predicted = session.predicted_weights(best.step.plan) if metric == session.metric else None
-        return describe_search(metric, first, best, predicted)
-
-    def measure_plan(self) -> None:
-        """Run the current plan on data as it is."""
-        session = self._session
-        if session.plan is None or session.figures is None:
-            return
-        as_it_is = Budget(file_bytes=session.figures.file_bytes)
-        locked = session.plan.with_lock([layer.name for layer in session.layers], locked=True)
-        request = self._build_polish(as_it_is, 0.0)
-        if request is None:
-            return
-
-        def measured(result: PolishResult) -> None:
-            plan = session.add_measured(result.best)
-            value = plan.value(session.metric)
-            if value is not None:
-                pair = describe_pair(session.metric, value, session.predicted_weights(result.best.plan))
-                if job is not None:
-                    job.summary = pair
-
-        job = self._run(dataclasses.replace(request, plan=locked), self.tr("Measure this plan"), measured)
-
-    def _build_polish(self, budget: Budget, seconds: float) -> PolishRequest | None:
-        session, sensitivity = self._session, self._session.sensitivity()
-        if session.model is None or session.plan is None or session.data is None or sensitivity is None:
-            return None
-        return PolishRequest(
-            session.model.path,
-            session.data.calibration,
-            sensitivity,
-            session.plan,
-            budget,
-            session.metric,
-            session.latencies,
-            samples=session.data.samples,
-            seconds=seconds,
-        )
-
-    def assign_uniform(self, bits: int) -> None:
-        """Give all unlocked layers the same bits."""
-        self._session.assign_bits([layer.name for layer in self._session.layers], bits)
-
     # --- convert and compare -------------------------------------------------------------------
 
     def convert(self, output: Path, samples: int) -> None:
@@ -399,9 +296,10 @@ class Workflow(QObject):
             ratio=result.source_bytes / max(result.file_bytes, 1),
         )
         if result.sqnr_db is not None and not result.is_drawn and not result.is_degraded:
-            text += " " + self.tr("Its outputs have {db} dB SQNR against float.").format(db=format_db(result.sqnr_db))
+            outputs = self.tr("Its outputs have {db} dB SQNR against float.").format(db=format_db(result.sqnr_db))
+            text = join_sentences(text, outputs)
         if result.is_degraded or result.warnings:
-            self._notifier.warning("\n".join((text, *result.warnings)))
+            self._notifier.warning("\n".join((text, *map(translate_warning, result.warnings))))
         else:
             self._notifier.note(text)
 
@@ -465,15 +363,7 @@ class Workflow(QObject):
         failed: Callable[[str], None] | None = None,
     ) -> Job | None:
         """Start a job; while another one runs this does nothing, as the actions are disabled then."""
-        if self._runner.is_busy:
-            return None
-        job = self._runner.create(request, title)
-        job.succeeded.connect(succeeded)
-        job.failed.connect(failed or self._notifier.error)
-        if partial_ready is not None:
-            job.partial_ready.connect(partial_ready)
-        self._runner.start(job)
-        return job
+        return self._runner.run(request, title, succeeded, failed or self._notifier.error, partial_ready)
 
     @Slot(object)
     def _on_job_finished(self, job: Job) -> None:

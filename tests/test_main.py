@@ -75,7 +75,7 @@ def test_that_every_imported_package_is_declared_and_looked_for() -> None:
     extras = [line for name, lines in project["optional-dependencies"].items() if name != "dev" for line in lines]
     lines = [*project["dependencies"], *extras]
     declared = {re.split(r"[^\w-]", line)[0].lower().replace("-", "_") for line in lines}
-    names = {"pyside6": "pyside6_essentials", "pil": "pillow", "google": "protobuf"}
+    names = {"pyside6": "pyside6_essentials", "shiboken6": "pyside6_essentials", "pil": "pillow", "google": "protobuf"}
     imported: set[str] = set()
     for path in [ROOT / "main.py", *(ROOT / "engine").rglob("*.py"), *(ROOT / "gui").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -19,8 +19,6 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from engine.errors import ProjectError
 from engine.project.codec import decode, encode
 from engine.project.project import PROJECT_SUFFIX
@@ -55,6 +53,8 @@ class Owner:
         """Whether the process still runs; one on another machine is taken to be over, as containers change names."""
         if self.machine != socket.gethostname():
             return False
+        import psutil  # for leftovers and autosaves, not for every start
+
         try:
             process = psutil.Process(self.pid)
             is_same = abs(process.create_time() - self.started) < SAME_START_S
@@ -65,6 +65,8 @@ class Owner:
 
 def this_process() -> Owner:
     """The process that asks."""
+    import psutil
+
     return Owner(os.getpid(), psutil.Process().create_time(), socket.gethostname())
 
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from engine.requests.conversion import DEGRADED_SQNR_DB
 from engine.units import format_bytes
 from gui.compare.store import Comparisons, Subject
+from gui.engine_texts import translate_warning
 from gui.result_table import Cell, TableColumn, Tone
 from gui.units import MINUS, format_db, format_delta, format_ms, format_ratio
 
@@ -63,7 +64,7 @@ class CompareColumns(QObject):
             self._latency(self.tr("P90 ms"), self.tr("90 % of the calls are faster"), "p90", SPEED),
             self._latency(self.tr("P99 ms"), self.tr("99 % of the calls are faster"), "p99", SPEED),
             self._relative(
-                self.tr("Samples per s"),
+                self.tr("Samples/s"),
                 self.tr("Throughput"),
                 _point("throughput_per_s"),
                 _format_count,
@@ -172,7 +173,7 @@ class CompareColumns(QObject):
         subject = self._subject(row)
         if subject.is_float:
             return Cell(self.tr("reference"), Tone.DIM)
-        warnings = subject.converted.warnings if subject.converted else ()
+        warnings = [translate_warning(text) for text in subject.converted.warnings] if subject.converted else []
         if subject.converted is not None and subject.converted.is_degraded:
             return Cell(self.tr("⚑ degraded"), Tone.BAD, "\n".join(warnings))
         if warnings:

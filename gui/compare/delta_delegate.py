@@ -10,7 +10,8 @@ from typing_extensions import override
 from gui.result_table import DELTA_ROLE, TONE_ROLE, Tone
 from gui.theme import Theme
 
-MARGIN = 11
+MARGIN = 8
+"""As the header and the cells without a difference have it."""
 GAP = 8
 COLORS = {Tone.GOOD: "good", Tone.BAD: "bad", Tone.DIM: "text_dim"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
@@ -12,11 +12,13 @@ from engine.requests.benchmark import BottlenecksRequest
 from engine.requests.comparison import ChangedSamplesRequest, LayerErrorsRequest
 from engine.requests.conversion import EvaluateRequest, Evaluation
 from engine.requests.data import DataChoice
-from engine.requests.request import Request
 from gui.compare.store import Comparisons, Subject
 from gui.job_runner import Job, JobRunner
 from gui.notify import Notifier
 from gui.session import Session
+
+if TYPE_CHECKING:
+    from engine.requests.request import Request
 
 
 class CompareJobs(QObject):

@@ -6,13 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pyqtgraph as pg
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QPushButton,
     QTableView,
@@ -21,15 +19,16 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from engine.requests.comparison import LayerErrors
+from engine.requests.comparison import LayerError, LayerErrors
 from gui.compare.jobs import CompareJobs
-from gui.compare.latency_plot import build_plot, color_plot
+from gui.compare.layer_error_plot import LayerErrorPlot
 from gui.compare.store import Comparisons
 from gui.naming import named
-from gui.saving import PlotSaver, TableSaver, format_table
+from gui.result_table import NarrowHeader
+from gui.saving import TableSaver, format_table
 from gui.session import Session
 from gui.theme import Theme
-from gui.units import format_db, format_delta
+from gui.units import format_db, format_delta, join_sentences
 
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
@@ -37,9 +36,6 @@ NO_PARENT = QModelIndex()
 SORT_ROLE = Role.UserRole
 WIDEST_COLUMN = 170
 ROW_HEIGHT = 26
-LEGEND_ROOM = 1.35
-HIGHEST_DB = 100.0
-"""What infinite SQNR is drawn at."""
 
 
 class LayerErrorModel(QAbstractTableModel):
@@ -88,8 +84,7 @@ class LayerErrorModel(QAbstractTableModel):
         if section == 0:
             return self.tr("Layer")
         if section <= len(self.found.results):
-            name = Path(self.found.results[section - 1]).stem
-            return self.tr("{name}, dB").format(name=name) if role == Role.DisplayRole else name
+            return Path(self.found.results[section - 1]).stem
         if role == Role.ToolTipRole:
             first, second = (Path(path).stem for path in self.found.results)
             return self.tr("{second} minus {first}").format(first=first, second=second)
@@ -113,8 +108,14 @@ class LayerErrorModel(QAbstractTableModel):
         if role == Role.ForegroundRole and is_difference and value is not None and abs(value) >= 0.05:
             return self._theme.color("good" if value > 0 else "bad")
         if role == Role.ToolTipRole and value is None:
-            return self.tr("No tensor of this file could be matched with the layer's output.")
+            return self._describe_gap(layer)
         return None
+
+    def _describe_gap(self, layer: LayerError) -> str:
+        if layer.body_of:
+            text = self.tr("The layer runs inside {operator}, whose tensors cannot be read from outside.")
+            return text.format(operator=layer.body_of)
+        return self.tr("No tensor of this file could be matched with the layer's output.")
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:
@@ -128,7 +129,7 @@ class LayersTab(QWidget):
         self, session: Session, store: Comparisons, jobs: CompareJobs, theme: Theme, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._session, self._store, self._theme, self._jobs = session, store, theme, jobs
+        self._session, self._store, self._jobs = session, store, jobs
         self.model = LayerErrorModel(theme, self)
         self._proxy = QSortFilterProxyModel(self)
         self._proxy.setSourceModel(self.model)
@@ -141,15 +142,10 @@ class LayersTab(QWidget):
             self.tr("Run float and the ticked results on a few samples, and compare every layer's output")
         )
         self._button.clicked.connect(jobs.compare_layers)
-        labels = (self.tr("layer, in the order of the network"), self.tr("SQNR, dB"))
-        self._plot = build_plot("layer_error_plot", self.tr("SQNR of the layers' outputs"), labels, self)
-        self._plot.getPlotItem().addLegend(offset=(-10, 10))
-        PlotSaver(self._plot)
-        self._marker = pg.InfiniteLine(angle=90)
+        self._plot = LayerErrorPlot(theme, self)
         self._build_layout()
         session.selection_changed.connect(self._mark)
         store.changed.connect(self._refresh)
-        theme.changed.connect(self._draw)
         jobs.runner.job_started.connect(self._update_button)
         jobs.runner.job_finished.connect(self._update_button)
         session.data_changed.connect(self._update_button)
@@ -167,11 +163,8 @@ class LayersTab(QWidget):
         view.setWordWrap(False)
         view.verticalHeader().hide()
         view.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        header = view.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setSortIndicatorClearable(True)
-        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header = NarrowHeader(view)
+        view.setHorizontalHeader(header)
         header.setMaximumSectionSize(WIDEST_COLUMN)
         header.setTextElideMode(Qt.TextElideMode.ElideLeft)  # names of results differ at their ends
         view.setSortingEnabled(True)
@@ -195,7 +188,7 @@ class LayersTab(QWidget):
         found = self._store.layer_errors
         if found is not self.model.found:
             self.model.show_errors(found)
-            self._draw()
+            self._plot.show_errors(found, [subject.path for subject in self._store.subjects])
         self._view.setVisible(found is not None)
         self._plot.setVisible(found is not None)
         self._hint.setText(self._describe(found))
@@ -204,47 +197,28 @@ class LayersTab(QWidget):
     def _describe(self, found: LayerErrors | None) -> str:
         if found is None:
             return self.tr("Not compared yet: where the error of each ticked result arises, layer by layer.")
-        text = self.tr("SQNR of every layer's output against float, %n samples.", "", found.samples)
-        missing = sum(value is None for layer in found.layers for value in layer.sqnr_db)
+        text = self.tr("SQNR of every layer's output against float in dB, %n samples.", "", found.samples)
+        missing = sum(value is None for layer in found.layers if not layer.body_of for value in layer.sqnr_db)
         if missing:
-            text += " " + self.tr("Outputs that could not be matched: {n}.").format(n=missing)
+            text = join_sentences(text, self.tr("Outputs that could not be matched: {n}.").format(n=missing))
+        inside = sum(bool(layer.body_of) for layer in found.layers)
+        if inside:
+            hidden = self.tr("Layers inside If, Loop or Scan, which cannot be read: {n}.").format(n=inside)
+            text = join_sentences(text, hidden)
         return text
 
     def _update_button(self) -> None:
         has_data = self._session.data is not None
         self._button.setEnabled(has_data and bool(self._store.results) and not self._jobs.runner.is_busy)
 
-    def _draw(self) -> None:
-        item = self._plot.getPlotItem()
-        item.clear()
-        color_plot(self._plot, self._theme)
-        found = self._store.layer_errors
-        if found is None:
-            return
-        paths = [subject.path for subject in self._store.subjects]
-        for at, path in enumerate(found.results):
-            color = paths.index(path) if path in paths else at + 1
-            values = [_drawn(layer.sqnr_db[at]) for layer in found.layers]
-            pen = pg.mkPen(self._theme.series_color(color), width=2)
-            item.plot(
-                range(len(values)), values, pen=pen, connect="finite", symbol="o", symbolSize=5, symbolPen=None,
-                symbolBrush=self._theme.series_color(color), name=Path(path).stem,
-            )  # fmt: skip
-        count = len(found.layers)
-        self._plot.setXRange(-0.5, count * LEGEND_ROOM, padding=0)  # leaves room for the legend
-        self._marker.setPen(pg.mkPen(self._theme.color("text_dim"), style=Qt.PenStyle.DashLine))
-        item.addItem(self._marker)
-
     def _mark(self, name: str) -> None:
         """Show the layer that is selected in the window."""
         found = self.model.found
         names = [layer.layer for layer in found.layers] if found else []
-        if name not in names:
-            self._marker.hide()
+        row = names.index(name) if name in names else None
+        self._plot.mark(row)
+        if row is None:
             return
-        row = names.index(name)
-        self._marker.show()
-        self._marker.setValue(row)
         index = self._proxy.mapFromSource(self.model.index(row, 0))
         if self._view.currentIndex().row() != index.row():
             self._view.setCurrentIndex(index)
@@ -266,7 +240,3 @@ class _CopyTable(QTableView):
             return
         QGuiApplication.clipboard().setText(format_table(self, "\t"))
         event.accept()
-
-
-def _drawn(value: float | None) -> float:
-    return math.nan if value is None else max(min(value, HIGHEST_DB), -HIGHEST_DB)

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSplitter,
     QTabWidget,
     QVBoxLayout,
@@ -19,7 +18,8 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from gui.actions import Actions, plain_text
+from gui.action_button import ActionButton
+from gui.actions import Actions
 from gui.compare.alert_texts import describe_alert
 from gui.compare.alerts import find_alerts
 from gui.compare.columns import MAIN, MEMORY, QUALITY, SPEED, CompareColumns
@@ -125,10 +125,11 @@ class ComparePage(QWidget):
         box.setAccessibleName(self.tr("Figures"))
         box.setToolTip(self.tr("Which columns the table shows"))
         for text, groups in (
-            (self.tr("All figures"), (MAIN, QUALITY, SPEED, MEMORY)),
+            (self.tr("Summary"), (MAIN,)),
             (self.tr("Quality"), (MAIN, QUALITY)),
             (self.tr("Speed"), (MAIN, SPEED)),
             (self.tr("Memory"), (MAIN, MEMORY)),
+            (self.tr("All figures"), (MAIN, QUALITY, SPEED, MEMORY)),
         ):
             box.addItem(text, groups)
         box.currentIndexChanged.connect(self._show_columns)
@@ -145,9 +146,8 @@ class ComparePage(QWidget):
         return tabs
 
     def _build_layout(self, actions: Actions) -> None:
-        button = named(QPushButton(plain_text(actions["action_compare"])), "compare_button")
+        button = ActionButton(actions["action_compare"], "compare_button")
         button.setProperty("primary", True)
-        _follow(button, actions["action_compare"])
         label = QLabel(self.tr("Against"))
         label.setBuddy(self._baseline)
         bar = QHBoxLayout()
@@ -158,9 +158,7 @@ class ComparePage(QWidget):
         for action in ("action_add_result", "action_save_table"):
             self.view.addAction(actions[action])
         for name in ("action_add_result", "action_thresholds"):
-            small = named(QPushButton(plain_text(actions[name])), f"{name}_button")
-            _follow(small, actions[name])
-            bar.addWidget(small)
+            bar.addWidget(ActionButton(actions[name], f"{name}_button"))
         bar.addWidget(button)
         splitter = QSplitter(Qt.Orientation.Vertical, self, childrenCollapsible=False)
         splitter.addWidget(self.view)
@@ -304,14 +302,6 @@ class ComparePage(QWidget):
         if pending:
             return self.tr("Results not evaluated yet: {n} of {total}.").format(n=pending, total=len(results))
         return self.tr("All results are evaluated. Ticked ones are in the plots.")
-
-
-def _follow(button: QPushButton, action: QAction) -> None:
-    """Let a button do what an action does, and be usable when it is."""
-    button.setToolTip(action.toolTip())
-    button.setEnabled(action.isEnabled())
-    action.enabledChanged.connect(button.setEnabled)
-    button.clicked.connect(action.trigger)
 
 
 def _computer_bytes() -> int:

@@ -95,7 +95,7 @@ class SamplesTab(QWidget):
         if self._session.evaluation_data is None:
             return self.tr("Needs evaluation data. Add some with Data.")
         if found is None:
-            return self.tr("Not looked for yet.")
+            return self.tr("Not looked for yet: the samples whose prediction this result changes most.")
         if found.changed is None:
             return self.tr("%n samples, those farthest from float first.", "", found.samples)
         text = self.tr("Predictions changed: {changed} of {n}, those with the largest KL first.")

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QWidget
 from typing_extensions import override
 
 from engine.requests.benchmark import RunSetting, SweepPoint
-from gui.compare.latency_plot import build_hint, build_plot, color_plot, fill
-from gui.saving import PlotSaver
+from gui.plot_panel import PlotPanel, build_plot
+from gui.plot_widget import Plot
 from gui.theme import Theme
 
 GROUP_WIDTH = 0.8
@@ -29,45 +28,36 @@ def describe_setting(setting: RunSetting) -> str:
     return text
 
 
-class ThroughputPlot(QWidget):
+class ThroughputPlot(PlotPanel):
     """Bars over `show_points`."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, parent)
         self._points: Sequence[SweepPoint] = ()
         self._series: Sequence[tuple[int, str, str]] = ()
-        self._is_stale = False
-        labels = ("", self.tr("samples per s"))
-        self.plot = build_plot("throughput_plot", self.tr("Throughput by setting"), labels, self)
-        self.plot.getPlotItem().addLegend(offset=(-10, 10))
-        self.plot.getPlotItem().getAxis("bottom").setHeight(58)
-        PlotSaver(self.plot)
         text = self.tr(
             "No settings were timed. Name threads, batches or processors to sweep under Benchmark, and run it."
         )
-        self._hint = build_hint("throughput_hint", text)
-        fill(self, self.plot, self._hint)
+        self.show_hint("throughput_hint", text)
 
     def show_points(self, points: Sequence[SweepPoint], series: Sequence[tuple[int, str, str]]) -> None:
-        """Draw the points of each of (number of the colour, path, name), once somebody looks."""
-        self._points, self._series, self._is_stale = points, series, True
-        self.plot.setVisible(bool(points))
-        self._hint.setVisible(not points)
-        if self.isVisible():
-            self._draw()
+        """Draw the points of each of (number of the colour, path, name)."""
+        if (points, series) != (self._points, self._series):
+            self._points, self._series = points, series
+            self.redraw(is_empty=not points)
 
     @override
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._is_stale:
-            self._draw()
+    def _build(self) -> Plot:
+        labels = ("", self.tr("samples per s"))
+        plot = build_plot(self._theme, "throughput_plot", self.tr("Throughput by setting"), labels, self)
+        plot.getPlotItem().addLegend(offset=(-10, 10))
+        plot.getPlotItem().getAxis("bottom").setHeight(58)
+        return plot
 
-    def _draw(self) -> None:
-        points, series, self._is_stale = self._points, self._series, False
-        item = self.plot.getPlotItem()
+    @override
+    def _draw(self, plot: Plot) -> None:
+        points, series, item = self._points, self._series, plot.getPlotItem()
         item.clear()
-        color_plot(self.plot, self._theme)
         settings = list(dict.fromkeys(point.setting for point in points))
         width = GROUP_WIDTH / max(len(series), 1)
         highest = 0.0
@@ -83,6 +73,4 @@ class ThroughputPlot(QWidget):
             item.addItem(bars)
         ticks = [(at, describe_setting(setting)) for at, setting in enumerate(settings)]
         item.getAxis("bottom").setTicks([ticks])
-        if settings:
-            self.plot.setXRange(-0.6, len(settings) * LEGEND_ROOM, padding=0)
-            self.plot.setYRange(0, highest * 1.08, padding=0)
+        plot.setRange(xRange=(-0.6, len(settings) * LEGEND_ROOM), yRange=(0, highest * 1.08), padding=0)

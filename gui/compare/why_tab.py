@@ -167,7 +167,8 @@ class WhyTab(QWidget):
         found = self._store.bottlenecks.get(subject.path) if subject else None
         self._area.setVisible(found is not None)
         self._table.setVisible(found is not None)
-        self._verdict.setText(describe_verdict(found) if found else self.tr("Not looked at yet."))
+        not_yet = self.tr("Not looked at yet: where its time goes, operator by operator, beside float.")
+        self._verdict.setText(describe_verdict(found) if found else not_yet)
         if found is self._shown and found is not None:
             return
         self._shown = found

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from engine.requests.data import CheckRequest, DataChoice, PreviewRequest, SplitRequest
 from engine.requests.opening import FitRequest
-from engine.requests.request import Request
 from gui.job_runner import Job, JobRunner
+
+if TYPE_CHECKING:
+    from engine.requests.request import Request
 
 
 class DataFeed(QObject):

@@ -10,7 +10,7 @@ from engine.requests.data import ChannelStatistics, DataCheck, DataPreview
 from engine.requests.opening import PresetFits
 from gui.data.texts import describe_check, describe_fits, describe_tensor, describe_warning
 from gui.naming import named
-from gui.units import MINUS
+from gui.units import MINUS, join_sentences
 
 PICTURE_SIDE = 232
 SHOWN_CHANNELS = 4
@@ -135,7 +135,7 @@ class PreviewPane(QWidget):
         self._label.setVisible(not preview.is_tokens)
         self._tensor.setText(describe_tensor(preview))
         self._show_channels(preview.channels)
-        self._warning.setText(" ".join(describe_warning(warning) for warning in preview.warnings))
+        self._warning.setText(join_sentences(*(describe_warning(warning) for warning in preview.warnings)))
         self._warning.setVisible(bool(preview.warnings))
         self._previous.setEnabled(preview.index > 0)
         self._next.setEnabled(preview.index + 1 < preview.samples)

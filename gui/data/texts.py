@@ -10,6 +10,7 @@ from engine.requests.data import DataCheck, DataPreview, DataSplit, Guess, Guess
 from engine.requests.opening import PresetFits
 from engine.summary import TensorSpec
 from gui.engine_texts import translate_name
+from gui.units import join_sentences
 
 CONTEXT = "Data"
 GOOD_SHARE = 0.5
@@ -68,7 +69,7 @@ def describe_split(split: DataSplit, *, is_tokens: bool) -> str:
         ).format(samples=split.samples, total=split.total, rest=split.evaluation_samples)
         if split.shared:
             both = tr(CONTEXT, "Both sources are the same data, so {name} is divided.").format(name=name)
-            text = f"{both} {text}"
+            text = join_sentences(both, text)
     else:
         text = tr(
             CONTEXT,
@@ -83,13 +84,13 @@ def describe_split(split: DataSplit, *, is_tokens: bool) -> str:
         )
         if split.shared:
             both = tr(CONTEXT, "{shared:,} calibration samples are in both and are left out of evaluation.")
-            text = f"{text} {both.format(shared=split.shared)}"
+            text = join_sentences(text, both.format(shared=split.shared))
     how = (
         tr(CONTEXT, "They are drawn class by class in turn, shuffled the same way every time.")
         if split.has_labels
         else tr(CONTEXT, "They are shuffled the same way every time.")
     )
-    return text if is_tokens else f"{text} {how}"
+    return text if is_tokens else join_sentences(text, how)
 
 
 def describe_tensor(preview: DataPreview) -> str:
@@ -136,10 +137,10 @@ def describe_fits(fits: PresetFits) -> str:
         title=translate_name(best.title), right=best.right, samples=fits.samples
     )
     if best.right < GOOD_SHARE * fits.samples and fits.class_folders not in (0, fits.classes):
-        return f"{text} {_describe_folders(fits)}"
+        return join_sentences(text, _describe_folders(fits))
     if not others:
         return text
     following = tr(CONTEXT, "Next: {title}, {right}.").format(
         title=translate_name(others[0].title), right=others[0].right
     )
-    return f"{text} {following}"
+    return join_sentences(text, following)

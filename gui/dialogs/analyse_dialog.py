@@ -66,7 +66,7 @@ class AnalyseDialog(FormDialog):
             button.setToolTip(text)
             note = QLabel(text, wordWrap=True)
             note.setProperty("role", "dim")
-            note.setContentsMargins(24, 0, 0, 6)
+            note.setContentsMargins(21, 0, 0, 6)
             note.setBuddy(button)
             self._methods.addButton(button)
             self._buttons_of[method] = button

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QWidget
 from engine.numerics.schemes import ActivationMode
 from engine.pytorch import is_packed_path
 from engine.units import format_bytes
-from gui.dialogs.data_dialog import MAX_SAMPLES
+from gui.data.data_fields import MAX_SAMPLES
 from gui.dialogs.form_dialog import FormDialog
 from gui.dialogs.path_edit import PathEdit
 from gui.naming import named

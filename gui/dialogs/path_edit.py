@@ -48,8 +48,13 @@ class PathEdit(QWidget):
         return self.line.text().strip()
 
     def set_path(self, path: str) -> None:
-        """Fill the line."""
+        """Fill the line with a suggestion, which `line.isModified` tells from what the user has chosen."""
         self.line.setText(path)
+
+    def choose(self, path: str) -> None:
+        """Fill the line as if the user had typed it."""
+        self.line.setText(path)
+        self.line.setModified(True)
 
     def add_open_button(self) -> None:
         """Offer to browse for an existing file."""
@@ -72,7 +77,7 @@ class PathEdit(QWidget):
         for path in paths:
             action = menu.addAction(Path(path).name.replace("&", "&&"))
             action.setToolTip(path)
-            action.triggered.connect(lambda _checked=False, path=path: self.set_path(path))
+            action.triggered.connect(lambda _checked=False, path=path: self.choose(path))
         button = named(QPushButton(self.tr("Recent"), autoDefault=False), f"{self._name}_recent")
         button.setToolTip(self.tr("Data that were used lately"))
         button.setMenu(menu)
@@ -91,7 +96,7 @@ class PathEdit(QWidget):
         if mode == QFileDialog.FileMode.AnyFile:
             dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
             dialog.selectFile(Path(self.path).name)
-        dialog.fileSelected.connect(self.set_path)
+        dialog.fileSelected.connect(self.choose)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
@@ -103,4 +108,4 @@ class PathEdit(QWidget):
     @override
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
-        self.set_path(dropped_path(event))
+        self.choose(dropped_path(event))

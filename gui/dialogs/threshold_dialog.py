@@ -10,6 +10,8 @@ from gui.dialogs.form_dialog import FormDialog
 from gui.naming import named
 from gui.spin_box import DecimalSpinBox
 
+WIDTH = 200
+
 
 class ThresholdDialog(FormDialog):
     """Asks for limits; 0 switches one off.
@@ -34,8 +36,6 @@ class ThresholdDialog(FormDialog):
             "memory_limit_mb", self.tr("of"), self.tr("{unit} MB"), (current.memory_limit_mb, 1e7, 0)
         )
         self._limit.setSpecialValueText(self.tr("this computer's memory"))
-        self._limit.setMinimumWidth(200)
-        self._limit.setMaximumWidth(200)
         self.add_note(
             self.tr(
                 "0 switches a limit off. The metric is top-1 where there are labels, perplexity for language models, "
@@ -51,6 +51,7 @@ class ThresholdDialog(FormDialog):
         box.setSuffix(unit.format(unit=""))
         box.setAccessibleName(label)
         box.setValue(current)
+        box.setFixedWidth(WIDTH)
         self.form.addRow(label, box)
         return box
 

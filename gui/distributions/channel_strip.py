@@ -11,17 +11,19 @@ from typing_extensions import override
 
 from engine.requests.histograms import WeightHistogram
 from gui.histogram_plot import LABEL_ROOM
+from gui.plot_widget import DrawnPlot
 from gui.theme import Theme
 
 HEIGHTS = (96, 150)
 OUTLIER_RATIO = 2.0
 """A channel whose range is so many times the median one is marked."""
+KINDS = ("weight", "overflow")
 MAX_BARS = 1024
 """More channels are drawn as thin lines, which is quicker and looks the same."""
 
 
-class ChannelStrip(pg.PlotWidget):  # type: ignore[misc]
-    """Shows the channels of one `WeightHistogram`.
+class ChannelStrip(DrawnPlot):
+    """Shows the channels of one `WeightHistogram`, drawn in a turn of its own.
 
     Signals:
         channel_chosen(int): a click or an arrow key picked one.
@@ -30,8 +32,7 @@ class ChannelStrip(pg.PlotWidget):  # type: ignore[misc]
     channel_chosen = Signal(int)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, parent)
         self._found: WeightHistogram | None = None
         self._channel: int | None = None
         self.setObjectName("channel_ranges")
@@ -41,19 +42,25 @@ class ChannelStrip(pg.PlotWidget):  # type: ignore[misc]
         self.setMaximumHeight(HEIGHTS[1])
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.getPlotItem().setMenuEnabled(False)
-        self.getPlotItem().hideButtons()
         self.getPlotItem().layout.setContentsMargins(*LABEL_ROOM)
-        self.getViewBox().setMouseEnabled(False, False)
         self.getPlotItem().setLabel("bottom", self.tr("output channel"))
-        theme.changed.connect(self._on_theme_changed)
-        self._on_theme_changed()
+        self.reserve_text_width()
+        self.getViewBox().disableAutoRange()
+        self._mark = pg.BarGraphItem(x=[], y0=[], height=[], width=1.0)
+        self._bars = {color: pg.BarGraphItem(x=[], y0=[], height=[], width=0.8, pen=pg.mkPen(None)) for color in KINDS}
+        self._lines = {color: pg.PlotCurveItem(connect="pairs") for color in KINDS}
+        self._triangles = pg.ScatterPlotItem(symbol="t", size=8, pen=pg.mkPen(None))
+        self._ranges = tuple(pg.PlotCurveItem() for _ in range(2))
+        self._parts = (self._mark, *self._bars.values(), *self._lines.values(), self._triangles, *self._ranges)
+        for part in self._parts:
+            part.setVisible(False)
+            self.addItem(part)
 
     def show_channels(self, found: WeightHistogram | None, channel: int | None) -> None:
         """Draw all channels and mark one; None leaves the strip empty."""
         if found is not self._found or channel != self._channel:
             self._found, self._channel = found, channel
-            self._redraw()
+            self._redraw_later()
 
     @property
     def outliers(self) -> tuple[int, ...]:
@@ -63,19 +70,10 @@ class ChannelStrip(pg.PlotWidget):  # type: ignore[misc]
         reach = np.maximum(np.abs(self._found.channel_min), np.abs(self._found.channel_max))
         return tuple(np.flatnonzero(reach > OUTLIER_RATIO * np.median(reach)).tolist())
 
-    def _on_theme_changed(self) -> None:
-        """Axes are drawn anew whenever they get a colour, so they get one only here."""
-        self.setBackground(self._theme.color("window"))
-        for name in ("bottom", "left"):
-            axis = self.getPlotItem().getAxis(name)
-            axis.enableAutoSIPrefix(False)
-            axis.setPen(self._theme.color("line"))
-            axis.setTextPen(self._theme.color("text_dim"))
-        self._redraw()
-
+    @override
     def _redraw(self) -> None:
-        item = self.getPlotItem()
-        item.clear()
+        for part in self._parts:
+            part.setVisible(False)
         found = self._found
         if found is None:
             return
@@ -83,29 +81,19 @@ class ChannelStrip(pg.PlotWidget):  # type: ignore[misc]
         ends = self._bounds(found)
         room = max(ends[1] - ends[0], 1e-12) * 0.12
         if self._channel is not None:
-            mark = self._theme.color("selection")
-            item.addItem(
-                pg.BarGraphItem(
-                    x=[self._channel],
-                    y0=[ends[0] - room],
-                    height=[ends[1] - ends[0] + 2 * room],
-                    width=max(1.0, len(low) / 150),
-                    brush=mark,
-                    pen=pg.mkPen(self._theme.color("accent")),
-                )
-            )
+            self._draw_mark(self._channel, len(low), (ends[0] - room, ends[1] + room))
         is_outlier = np.zeros(len(low), bool)
         is_outlier[list(self.outliers)] = True
         self._draw_channels(low, high, ~is_outlier, "weight")
         self._draw_channels(low, high, is_outlier, "overflow")
         places = np.flatnonzero(is_outlier)
-        brush = self._theme.plot_color("overflow")
-        item.addItem(
-            pg.ScatterPlotItem(places, high[places] + room / 2, symbol="t", size=8, brush=brush, pen=pg.mkPen(None))
-        )
+        if len(places):
+            brush = self._theme.plot_color("overflow")
+            self._triangles.setData(places, high[places] + room / 2, brush=brush)
+            self._triangles.setVisible(True)
         self._draw_ranges(found, len(low))
-        self.setXRange(-0.5, len(low) - 0.5, padding=0.01)
-        self.setYRange(ends[0] - room, ends[1] + room, padding=0)
+        reach = 0.01 * len(low)
+        self.setRange(xRange=(-0.5 - reach, len(low) - 0.5 + reach), yRange=(ends[0] - room, ends[1] + room), padding=0)
 
     def _bounds(self, found: WeightHistogram) -> tuple[float, float]:
         """All weights in sight, and clip ranges unless they reach far beyond (an empty channel has a scale of 1)."""
@@ -114,25 +102,38 @@ class ChannelStrip(pg.PlotWidget):  # type: ignore[misc]
         near = [end for end in (*found.channel_range_min, *found.channel_range_max) if abs(end) < 1.5 * reach]
         return min([low, *near]), max([high, *near])
 
+    def _draw_mark(self, channel: int, channels: int, heights: tuple[float, float]) -> None:
+        self._mark.setOpts(
+            x=[channel],
+            y0=[heights[0]],
+            height=[heights[1] - heights[0]],
+            width=max(1.0, channels / 150),
+            brush=self._theme.color("selection"),
+            pen=pg.mkPen(self._theme.color("accent")),
+        )
+        self._mark.setVisible(True)
+
     def _draw_channels(self, low: np.ndarray, high: np.ndarray, shown: np.ndarray, color: str) -> None:
         x, low, high = np.flatnonzero(shown), low[shown], high[shown]
         if not len(x):
             return
         paint = self._theme.plot_color(color)
         if len(x) <= MAX_BARS:
-            bars = pg.BarGraphItem(x=x, y0=low, height=high - low, width=0.8, brush=paint, pen=pg.mkPen(None))
-            self.addItem(bars)
+            self._bars[color].setOpts(x=x, y0=low, height=high - low, brush=paint)
+            self._bars[color].setVisible(True)
         else:
             y = np.column_stack((low, high)).ravel()
-            self.addItem(pg.PlotCurveItem(np.repeat(x, 2), y, connect="pairs", pen=pg.mkPen(paint)))
+            self._lines[color].setData(np.repeat(x, 2), y, connect="pairs", pen=pg.mkPen(paint))
+            self._lines[color].setVisible(True)
 
     def _draw_ranges(self, found: WeightHistogram, channels: int) -> None:
         if not found.channel_range_min:
             return
         pen = pg.mkPen(self._theme.plot_color("clip"), width=1.5)
         edges = np.arange(channels + 1) - 0.5
-        for ends in (found.channel_range_min, found.channel_range_max):
-            self.addItem(pg.PlotCurveItem(edges, np.asarray(ends), stepMode="center", pen=pen))
+        for line, ends in zip(self._ranges, (found.channel_range_min, found.channel_range_max), strict=True):
+            line.setData(edges, np.asarray(ends), stepMode="center", pen=pen)
+            line.setVisible(True)
 
     def _choose(self, channel: int) -> None:
         if self._found is not None:

@@ -8,7 +8,6 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 from typing_extensions import override
 
-from engine.requests.histograms import Histogram
 from gui.histogram_plot import HistogramPlot
 from gui.theme import Theme
 
@@ -33,7 +32,6 @@ class ClipPlot(HistogramPlot):
     reset_requested = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        self._handles: tuple[pg.InfiniteLine, ...] = ()
         super().__init__(theme, is_small=False, parent=parent)
         self._is_upper_active = True
         self._handles = tuple(self._build_handle(is_upper=is_upper) for is_upper in (False, True))
@@ -42,6 +40,7 @@ class ClipPlot(HistogramPlot):
             self.tr("Left and Right move the active clip line, Up and Down choose it, Home goes back to automatic")
         )
         self._paint_handles()
+        theme.changed.connect(self._paint_handles)
 
     def _build_handle(self, *, is_upper: bool) -> pg.InfiniteLine:
         line = pg.InfiniteLine(
@@ -94,15 +93,6 @@ class ClipPlot(HistogramPlot):
             line.setHoverPen(pg.mkPen(color, width=4))
             line.label.setColor(color)
             line.label.fill = pg.mkBrush(self._theme.color("window"))
-
-    @override
-    def _redraw(self) -> None:
-        super()._redraw()
-        self._paint_handles()
-
-    @override
-    def _draw_clip_range(self, found: Histogram) -> None:
-        """The handles are the clip range."""
 
     @override
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -37,6 +37,8 @@ from gui.session import Session
 from gui.theme import Theme
 
 STEP_SHARE = 0.01
+EMPTY_LINE = "\N{NO-BREAK SPACE}"
+"""As high as a line that says something, so that the plots keep their size."""
 
 
 class DistributionsPage(QWidget):
@@ -249,7 +251,7 @@ class DistributionsPage(QWidget):
             )
             self.bar.set_automatic(choice.weights.is_integer and choice.weights.clip is not None)
         else:
-            self._note.clear()
+            self._note.setText(EMPTY_LINE)
             self.bar.set_automatic(False)
         if found is None or not found.grid:
             self.plot.set_handles_shown(lower=False, upper=False, movable=False)

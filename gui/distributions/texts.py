@@ -7,7 +7,7 @@ from PySide6.QtCore import QCoreApplication
 from engine.numerics.schemes import RangeMethod
 from engine.plan import LayerPlan
 from engine.requests.histograms import ActivationHistogram, Histogram, WeightHistogram
-from gui.units import NOTHING, format_db
+from gui.units import NOTHING, format_db, join_sentences
 
 CONTEXT = "Distributions"
 
@@ -60,8 +60,8 @@ def describe_weight_range(choice: LayerPlan, found: WeightHistogram) -> str:
         }
         text = texts[scheme.range_method]
     if _has_scales(found):
-        text += " " + tr(CONTEXT, "The lines show the widest scale's range.")
-    return text + " " + tr(CONTEXT, "A clip keeps the same share of every scale's range.")
+        text = join_sentences(text, tr(CONTEXT, "The lines show the widest scale's range."))
+    return join_sentences(text, tr(CONTEXT, "A clip keeps the same share of every scale's range."))
 
 
 def describe_input_range(is_by_hand: bool, readers: tuple[str, ...]) -> str:  # noqa: FBT001
@@ -69,7 +69,6 @@ def describe_input_range(is_by_hand: bool, readers: tuple[str, ...]) -> str:  # 
     tr = QCoreApplication.translate
     text = tr(CONTEXT, "Set by hand.") if is_by_hand else tr(CONTEXT, "Automatic: from calibration.")
     if readers:
-        text += " " + tr(CONTEXT, "The range belongs to the tensor, which is also read by {names}.").format(
-            names=", ".join(readers)
-        )
+        others = tr(CONTEXT, "The range belongs to the tensor, which is also read by {names}.")
+        text = join_sentences(text, others.format(names=", ".join(readers)))
     return text

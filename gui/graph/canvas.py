@@ -161,6 +161,17 @@ class GraphCanvas(QWidget):
         self.viewport.pan(x, y)
         self._settle()
 
+    def read_view(self) -> tuple[float, float, float] | None:
+        """Scale and middle; None until it was looked at."""
+        return None if self._is_unseen else (self.viewport.scale, *self.viewport.middle.toTuple())
+
+    def restore_view(self, view: tuple[float, float, float]) -> None:
+        """Show the same drawing from the same place."""
+        self.viewport.scale, x, y = view
+        self.viewport.middle = QPointF(x, y)
+        self._is_unseen = False
+        self._settle()
+
     # --- state ---------------------------------------------------------------------------------
 
     def _settle(self) -> None:

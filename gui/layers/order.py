@@ -74,6 +74,10 @@ class LayerOrder(QSortFilterProxyModel):
         """Letters of the longest title of all layers, shown or not."""
         return max((len(self._source.layer_at(row).title) for row in range(self._source.rowCount())), default=0)
 
+    def operators(self) -> frozenset[str]:
+        """The operators of all layers, shown or not."""
+        return frozenset(self._source.layer_at(row).detail for row in range(self._source.rowCount()))
+
     def row_of(self, name: str) -> int:
         """The shown row of a layer; -1 if it is filtered out."""
         source_row = self._source.row_of(name)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QModelIndex, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QMouseEvent
-from PySide6.QtWidgets import QGraphicsRectItem, QWidget
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
 from typing_extensions import override
 
 from gui.layers.cells import CellView
@@ -16,10 +14,11 @@ from gui.theme import Theme
 
 WIDTH = 46
 REDRAW_MS = 30
+FRAME_WIDTH = 1.5
 
 
-class Overview(pg.PlotWidget):  # type: ignore[misc]
-    """One pixel row per layer, one column per bit width, in the order of the table.
+class Overview(QWidget):
+    """One pixel row per layer, one column per bit width, in the order of the table, stretched over the widget.
 
     Signals:
         row_requested(row): the user clicked or dragged to this row of the table.
@@ -35,10 +34,8 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
         self.setAccessibleName(self.tr("Overview of all layers"))
         self.setToolTip(self.tr("All layers at once; click to jump"))
         self.setFixedWidth(WIDTH)
-        self._image = pg.ImageItem(axisOrder="row-major")
-        self._frame = QGraphicsRectItem()
-        self._set_up_plot()
-        self._pixels = np.zeros((0, len(BITS_OF_COLUMN), 4), dtype=np.uint8)
+        self._shown_rows = (0, -1)
+        self._pixels = QImage()
         self._stale_rows: set[int] = set()
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
         self._redraw_timer.timeout.connect(self._redraw)
@@ -49,59 +46,53 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
 
     def show_rows(self, first: int, last: int) -> None:
         """Frame the rows in sight."""
-        self._frame.setRect(QRectF(0, first, len(BITS_OF_COLUMN), last - first + 1))
-
-    def _set_up_plot(self) -> None:
-        item = self.getPlotItem()
-        item.hideAxis("left")
-        item.hideAxis("bottom")
-        item.hideButtons()
-        item.setMenuEnabled(False)
-        item.setContentsMargins(0, 0, 0, 0)
-        self.getViewBox().setMouseEnabled(False, False)
-        self.getViewBox().setDefaultPadding(0)
-        self.invertY(True)
-        self.addItem(self._image)
-        self.addItem(self._frame)
+        self._shown_rows = (first, last)
+        self.update()
 
     def _on_data_changed(self, top_left: QModelIndex, bottom_right: QModelIndex) -> None:
         self._stale_rows.update(range(top_left.row(), bottom_right.row() + 1))
         self._redraw_timer.start()
 
     def _on_everything_changed(self) -> None:
-        self._pixels = np.zeros((0, len(BITS_OF_COLUMN), 4), dtype=np.uint8)
+        self._pixels = QImage()
         self._redraw_timer.start()
 
     def _redraw(self) -> None:
         rows = self._order.rowCount()
-        if len(self._pixels) != max(rows, 1):
-            self._pixels = np.zeros((max(rows, 1), len(BITS_OF_COLUMN), 4), dtype=np.uint8)
+        if self._pixels.height() != rows:
+            self._pixels = QImage(len(BITS_OF_COLUMN), rows, QImage.Format.Format_RGB32)
             self._stale_rows = set(range(rows))
-            self._show_frame_and_range(rows)
         for row in self._stale_rows:
             if row < rows:
                 cells = self._order.heat_cells_at(row)
-                self._pixels[row] = [self._pixel(cells[column]) for column in BITS_OF_COLUMN]
+                for x, column in enumerate(BITS_OF_COLUMN):
+                    self._pixels.setPixelColor(x, row, self._color(cells[column]))
         self._stale_rows.clear()
-        self._image.setImage(self._pixels, levels=(0, 255))
+        self.update()
 
-    def _show_frame_and_range(self, rows: int) -> None:
-        self.setBackground(self._theme.color("window"))
-        pen = pg.mkPen(self._theme.color("cell_chosen"), width=1.5)
-        pen.setCosmetic(True)
-        self._frame.setPen(pen)
-        self.setXRange(0, len(BITS_OF_COLUMN), padding=0)
-        self.setYRange(0, max(rows, 1), padding=0)
-
-    def _pixel(self, cell: CellView) -> tuple[int, int, int, int]:
+    def _color(self, cell: CellView) -> QColor:
         if cell.fragility is not None:
-            return _rgba(self._theme.cell_color(cell.fragility))
-        return _rgba(self._theme.color("bar" if cell.is_chosen else "cell_empty"))
+            return self._theme.cell_color(cell.fragility)
+        return self._theme.color("bar" if cell.is_chosen else "cell_empty")
 
     def _request_row_at(self, event: QMouseEvent) -> None:
-        row = int(self.getViewBox().mapSceneToView(event.position()).y())
+        row = int(event.position().y() * self._pixels.height() / max(self.height(), 1))
         if 0 <= row < self._order.rowCount():
             self.row_requested.emit(row)
+
+    @override
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._pixels.isNull():
+            return
+        painter = QPainter(self)
+        painter.drawImage(QRectF(self.rect()), self._pixels)
+        painter.setPen(QPen(self._theme.color("cell_chosen"), FRAME_WIDTH))
+        first, last = self._shown_rows
+        row_height = self.height() / self._pixels.height()
+        frame = QRectF(0, first * row_height, self.width(), (last - first + 1) * row_height)
+        inset = FRAME_WIDTH / 2
+        painter.drawRect(frame.adjusted(inset, inset, -inset, -inset))
+        painter.end()
 
     @override
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -111,11 +102,3 @@ class Overview(pg.PlotWidget):  # type: ignore[misc]
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if event.buttons() & Qt.MouseButton.LeftButton:
             self._request_row_at(event)
-
-    @override
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        event.accept()
-
-
-def _rgba(color: QColor) -> tuple[int, int, int, int]:
-    return (color.red(), color.green(), color.blue(), 255)

@@ -28,14 +28,14 @@ WIDTHS = {
     Column.TIME: 74,
     Column.SIZE: 74,
 }
-HEAT_CELL_WIDTH = 55
+HEAT_CELL_WIDTH = 52
 BUTTON_COLUMNS = (*BITS_OF_COLUMN, Column.LOCK, *OPTIONS)
 """A click in these keeps a selection of several rows."""
 ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 NARROW_WEIGHTS = 74
 """Without the bars; so wide where the names would have no room otherwise."""
 NAME_WIDTHS = (90, 170)
-OPERATOR_WIDTHS = (92, 160)
+OPERATOR_WIDTHS = (92, 190)
 
 
 class LayersView(QTableView):
@@ -116,13 +116,16 @@ class LayersView(QTableView):
         self._share_out()
 
     def _share_out(self) -> None:
-        """Give the names room first, then the operators, then the bars of the weights; scroll where all is too much."""
-        least, most = OPERATOR_WIDTHS
+        """Give the names room first, then the operators, then the bars of the weights; scroll where all is too much.
+
+        The names take what is left over.
+        """
+        least, most = self._operator_widths()
         flexible = (Column.NAME, Column.OPERATOR, Column.WEIGHTS)
         fixed = sum(self.columnWidth(column) for column in Column if column not in flexible)
         room = self.viewport().width() - fixed
         names = self._name_width()
-        has_bars = room >= WIDTHS[Column.WEIGHTS] + names + least
+        has_bars = room >= WIDTHS[Column.WEIGHTS] + names + most
         weights = WIDTHS[Column.WEIGHTS] if has_bars else NARROW_WEIGHTS
         self.setColumnWidth(Column.WEIGHTS, weights)
         operators = min(max(room - weights - names, least), most)
@@ -134,11 +137,19 @@ class LayersView(QTableView):
         if is_tight:
             self.setColumnWidth(Column.NAME, names)
 
+    def _operator_widths(self) -> tuple[int, int]:
+        """What operators need at least to be told apart, and what all of these need, within reason."""
+        least, most = OPERATOR_WIDTHS
+        self.ensurePolished()  # the style sheet chooses the font
+        metrics = self.fontMetrics()
+        wanted = max((metrics.horizontalAdvance(text) for text in self._order.operators()), default=0) + 2 * PADDING + 2
+        return least, min(max(wanted, least), most)
+
     def _name_width(self) -> int:
         """What the longest name needs, within reason; the font has one width."""
         letters = self._order.longest_name()
         least, most = NAME_WIDTHS
-        return min(max(QFontMetrics(self._mono).horizontalAdvance("0") * letters + 2 * PADDING, least), most)
+        return min(max(QFontMetrics(self._mono).horizontalAdvance("0" * letters) + 2 * PADDING, least), most)
 
     def _set_up_columns(self) -> None:
         self.verticalHeader().hide()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import html
 from collections.abc import Callable
-from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
@@ -14,10 +13,11 @@ from typing_extensions import override
 
 from engine.project.runs import Run, is_output_there
 from engine.units import format_bytes
+from gui.engine_texts import translate_warning
 from gui.session import Session
 from gui.theme import Theme
 from gui.tradeoff.points import bits_of, count_bits
-from gui.units import NOTHING, format_db, format_ms
+from gui.units import NOTHING, format_db, format_ms, local_time
 
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
@@ -153,7 +153,7 @@ class HistoryModel(QAbstractTableModel):
 
     def _describe_run(self, run: Run) -> str:
         """The tip of the model's file: where it is, what was said about it."""
-        lines = [run.converted.output, *run.converted.warnings]
+        lines = [run.converted.output, *map(translate_warning, run.converted.warnings)]
         if self.is_missing(run):
             lines.append(self.tr("This file is not there any more, or it was changed."))
         return "<br>".join(html.escape(line) for line in lines)
@@ -227,15 +227,6 @@ class HistoryModel(QAbstractTableModel):
 def _alignment(column: Column) -> Qt.AlignmentFlag:
     side = Qt.AlignmentFlag.AlignLeft if column in TEXTS else Qt.AlignmentFlag.AlignRight
     return side | Qt.AlignmentFlag.AlignVCenter
-
-
-def local_time(created: str) -> str:
-    """On the user's own clock, the year only if it is another one; a text that is no time is shown as it is."""
-    try:
-        time = datetime.fromisoformat(created).astimezone()
-        return f"{time:%m-%d %H:%M}" if time.year == datetime.now().year else f"{time:%Y-%m-%d %H:%M}"
-    except (ValueError, OverflowError, OSError):
-        return created
 
 
 def _top1(run: Run) -> float | None:

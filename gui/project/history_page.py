@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QPushButton,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -23,7 +22,8 @@ from typing_extensions import override
 from engine.errors import PlanError
 from engine.plan import ensure_plan_fits
 from engine.project.runs import Run, deletable_files
-from gui.actions import RUN_ACTIONS, Actions, plain_text
+from gui.action_button import ActionButton
+from gui.actions import RUN_ACTIONS, Actions
 from gui.naming import named
 from gui.notify import Notifier
 from gui.project.history_model import MEASURED, Column, HistoryModel
@@ -32,7 +32,7 @@ from gui.session import Session
 from gui.theme import Theme
 
 ROW_HEIGHT = 30
-MODEL_WIDTH = 150
+MODEL_WIDTHS = (150, 300)
 SHOWN_FILES = 6
 
 
@@ -81,9 +81,11 @@ class HistoryPage(QWidget):
         self.model.modelAboutToBeReset.connect(self._remember_selection)
         self.model.modelReset.connect(self._select_again)
         self.model.modelReset.connect(self._show)
+        self.model.modelReset.connect(self._fit_names)
         self.model.dataChanged.connect(self._show)
         self._view.selectionModel().selectionChanged.connect(self.selection_changed)
         self._show()
+        self._fit_names()
 
     @property
     def selected_runs(self) -> list[Run]:
@@ -110,7 +112,6 @@ class HistoryPage(QWidget):
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(Column.MODEL, QHeaderView.ResizeMode.Interactive)
-        header.resizeSection(Column.MODEL, MODEL_WIDTH)
         header.setSectionResizeMode(Column.NOTE, QHeaderView.ResizeMode.Stretch)
         view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         return view
@@ -121,12 +122,7 @@ class HistoryPage(QWidget):
         for name in RUN_ACTIONS:
             action = actions[name]
             self.addAction(action)
-            button = named(QPushButton(plain_text(action)), f"history_{name}")
-            button.setToolTip(action.toolTip())
-            button.setEnabled(action.isEnabled())
-            action.enabledChanged.connect(button.setEnabled)
-            button.clicked.connect(action.trigger)
-            bar.addWidget(button)
+            bar.addWidget(ActionButton(action, f"history_{name}"))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 8)
         layout.addLayout(bar)
@@ -138,6 +134,10 @@ class HistoryPage(QWidget):
         for column in MEASURED:
             self._view.setColumnHidden(column, self.model.is_column_empty(column))
         self._hint.setText(self.tr("%n runs, none is ever overwritten", "", count) if count else empty)
+
+    def _fit_names(self) -> None:
+        least, most = MODEL_WIDTHS
+        self._view.setColumnWidth(Column.MODEL, max(least, min(self._view.sizeHintForColumn(Column.MODEL), most)))
 
     def _remember_selection(self) -> None:
         self._selected = [run.id for run in self.selected_runs]

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePol
 from engine.project.recovery import Leftover, discard, find_leftovers
 from gui.naming import named
 from gui.notify import Notifier
-from gui.project.history_model import local_time
+from gui.units import local_time
 
 
 class RestoreBar(QFrame):

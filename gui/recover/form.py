@@ -56,7 +56,6 @@ class RecoverForm(QWidget):
         self._data = named(QLabel(wordWrap=True), "recover_data")
         self._data_button = named(QPushButton(self.tr("Data…")), "recover_data_button")
         self._output = PathEdit("recover_output", self.tr("Recovered model"), self.tr("ONNX models (*.onnx)"), self)
-        self._suggested = ""
         self._problem = named(QLabel(wordWrap=True), "recover_problem")
         self._fill(choice)
         self._build_layout(choice, start)
@@ -173,10 +172,8 @@ class RecoverForm(QWidget):
 
     def suggest_output(self, path: Path) -> None:
         """Fill in another name, unless the user has typed one that can be used."""
-        if self.output in ("", self._suggested) or Path(self.output).exists():
-            self._suggested = str(path)
-            self._output.set_path(self._suggested)
-            self._output.line.setCursorPosition(len(self._suggested))
+        if not self.output or not self._output.line.isModified() or Path(self.output).exists():
+            self._output.set_path(str(path))
 
     def _on_kind_changed(self) -> None:
         self._show_target()

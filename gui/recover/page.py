@@ -14,9 +14,10 @@ from engine.recovery.targets import Target, TargetKind
 from engine.requests.conversion import DEFAULT_EVALUATION_SAMPLES
 from engine.requests.recovery import RecoverRequest
 from gui.actions import Actions, plain_text
+from gui.elided_label import ElidedLabel
 from gui.naming import named
 from gui.notify import Notifier
-from gui.output_names import find_existing, suggest_output
+from gui.output_names import create_folder, find_existing, suggest_output
 from gui.recover.forecast_feed import RecoverForecastFeed
 from gui.recover.form import RecoverForm
 from gui.recover.layers_table import LayersTable
@@ -28,8 +29,9 @@ from gui.recover.training_plot import TrainingPlot
 from gui.session import Session
 from gui.settings import Settings
 from gui.theme import Theme
+from gui.units import join_sentences
 
-LAYERS_MS = 80
+LAYERS_MS = 250
 CLOCK_MS = 500
 EMPTY_WIDTH = 420
 SPLIT = (230, 170, 190)
@@ -70,7 +72,7 @@ class RecoverPage(QWidget):
         self.steps = StepsTable(session, recovery, theme, self)
         self.layers = LayersTable(session, theme, self)
         self._status = named(QLabel(wordWrap=True), "recover_status")
-        self._layers_title = named(QLabel(), "recover_layers_title")
+        self._layers_title = named(ElidedLabel(), "recover_layers_title")
         self._layers_title.setProperty("role", "section")
         self._take = named(QPushButton(self.tr("Take this plan")), "recover_take")
         self._empty = named(QLabel(wordWrap=True), "recover_empty")
@@ -160,11 +162,9 @@ class RecoverPage(QWidget):
             return
         request = dataclasses.replace(request, seconds=choice.seconds, rungs=choice.rungs)
         output = Path(request.output)
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            text = self.tr("Cannot create the folder {folder}: {reason}. Choose another one.")
-            self._notifier.error(text.format(folder=output.parent, reason=error.strerror))
+        problem = create_folder(output.parent)
+        if problem:
+            self._notifier.error(problem)
             return
         self._settings.results_folder = output.parent
         self._recovery.start(request)
@@ -293,7 +293,11 @@ class RecoverPage(QWidget):
             else self.tr("Best: {reached} by {method}.")
         )
         text = text.format(reached=format_reached(target, best.found), method=step_title(best, self._session))
-        return text if recovery.is_running else f"{text} {describe_ending(recovery.ending)}"
+        if recovery.is_running:
+            return text
+        written = Path(recovery.request.output)
+        place = self.tr("It is in {file}.").format(file=written.name) if written.exists() else ""
+        return join_sentences(text, describe_ending(recovery.ending), place)
 
     def _show_plots(self) -> None:
         self._show_network()

@@ -14,7 +14,6 @@ from gui.session import Session
 from gui.theme import Theme
 from gui.units import format_db, format_signed
 
-METHOD_WIDTH = 150
 UNKNOWN = Cell("")
 
 
@@ -27,7 +26,6 @@ class StepsTable(QWidget):
         self.model = ResultModel(self._build_columns(), lambda: len(recovery.steps), theme, self)
         self.view = ResultView(self.model, "recover_steps", self)
         self.view.setAccessibleName(self.tr("Plans that were measured"))
-        self.view.setColumnWidth(0, METHOD_WIDTH)
         TableSaver(self.view)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

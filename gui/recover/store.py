@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -133,6 +134,8 @@ class Recovery(QObject):
             self._layers_of.append(self.layers or NO_LAYERS)
             self.layers = {}
             self.changed.emit()
+        elif isinstance(payload, ConvertResult):
+            self._take_written(payload)
         elif isinstance(payload, LayerRounding):
             self.layers[payload.layer] = payload
             self.layers_changed.emit()
@@ -141,6 +144,15 @@ class Recovery(QObject):
                 self.points = []
             self.points.append(payload)
             self.points_changed.emit()
+
+    def _take_written(self, conversion: ConvertResult) -> None:
+        """The best step, which an earlier climb measured, now lies at the output, too."""
+        best = self.best
+        assert best is not None
+        place = self.place_of(best)
+        self.steps[place] = dataclasses.replace(best, conversion=conversion)
+        self._layers_of[place], self.layers = self.layers or NO_LAYERS, {}
+        self.changed.emit()
 
     def _on_failed(self, sentence: str) -> None:
         self._on_cancelled()

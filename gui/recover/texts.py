@@ -25,6 +25,7 @@ def rung_title(rung: Rung) -> str:
         Rung.GPTQ: tr(CONTEXT, "GPTQ"),
         Rung.ADAROUND: tr(CONTEXT, "AdaRound"),
         Rung.MIX: tr(CONTEXT, "Layer by layer"),
+        Rung.RECONSTRUCT: tr(CONTEXT, "Block reconstruction"),
         Rung.DISTILL: tr(CONTEXT, "Distillation"),
     }[rung]
 
@@ -66,6 +67,11 @@ def rung_sentence(rung: Rung) -> str:
             CONTEXT,
             "Single layers get another rounding, and keep it if the whole network comes closer to float: a greedy "
             "search over measured networks.",
+        ),
+        Rung.RECONSTRUCT: tr(
+            CONTEXT,
+            "Weights, scales, biases and clips of one block after the other are trained to give what the block gives "
+            "in the float model (BRECQ, arXiv 2102.05426; QDrop, arXiv 2203.05740).",
         ),
         Rung.DISTILL: tr(
             CONTEXT,

@@ -37,6 +37,7 @@ from gui.tradeoff.points import (
     result_point,
 )
 from gui.tradeoff.texts import describe_origin, describe_point, quantity_title
+from gui.turns import Piece
 
 UNIFORM_BITS = (8, 4, 2)
 
@@ -55,7 +56,10 @@ class TradeoffPage(QWidget):
         self.points: tuple[PlanPoint, ...] = ()
         """The front as it is drawn, cheapest first."""
         self._uniform: tuple[PlanPoint, ...] = ()
+        self._counted: list[PlanPoint] = []
         self._is_stale = True
+        self._counting = Piece(self._count_in_turns, self)
+        self._drawing = Piece(self._build_points, self)
         self.plot = TradeoffPlot(theme, self)
         self._hint = named(QLabel(wordWrap=True), "tradeoff_hint")
         self._hint.setProperty("role", "dim")
@@ -136,13 +140,27 @@ class TradeoffPage(QWidget):
         self.plot.step_requested.connect(lambda step: self._slider.setValue(self._slider.value() + step))
         self.plot.apply_requested.connect(self._apply_preview)
 
+    # --- how the user looks at it --------------------------------------------------------------
+
+    def read_view(self) -> tuple[Quantity, Quantity] | None:
+        """The quantities of the axes, the horizontal one first; None until it was looked at."""
+        return (self._cost.currentData(), self._quality.currentData()) if self._cost.count() else None
+
+    def restore_view(self, view: tuple[Quantity, Quantity]) -> None:
+        """Choose these axes, as far as they are offered."""
+        self._build_points()
+        for box, quantity in zip((self._cost, self._quality), view, strict=True):
+            box.setCurrentIndex(max(box.findData(quantity), 0))
+        self._on_axis_chosen()
+
     # --- showing -------------------------------------------------------------------------------
 
     def _refresh(self) -> None:
-        """Build the points anew; a page that nobody sees waits until it is shown."""
+        """Build the points anew, in turns of their own; a page that nobody sees waits until it is shown."""
         self._is_stale = True
+        self._counted.clear()
         if self.isVisible():
-            self._build_points()
+            self._counting.run_later()
 
     def _on_measured(self) -> None:
         """Another measured plan; the slider stays where it is."""
@@ -152,28 +170,35 @@ class TradeoffPage(QWidget):
         else:
             self._refresh()
 
+    def _count_in_turns(self) -> None:
+        """Count one uniform plan in each turn, and draw in the next one."""
+        is_missing = self._count_uniform()
+        (self._counting if is_missing else self._drawing).run_later()
+
     def _build_points(self) -> None:
+        if not self._is_stale:
+            return
+        while self._count_uniform():
+            pass
         self._is_stale = False
         model, front = self._session.model, self._fronts.current
         self.points = front_points(model, front) if model is not None and front is not None else ()
-        self._uniform = self._build_uniform()
+        self._uniform = tuple(self._counted)
         self._fill_boxes()
         self._draw()
         self._reset_slider()
 
-    def _build_uniform(self) -> tuple[PlanPoint, ...]:
-        """8, 4 and 2 bits for all layers that are not locked."""
-        model, plan = self._session.model, self._session.plan
-        if model is None or plan is None:
-            return ()
+    def _count_uniform(self) -> bool:
+        """Count the next of 8, 4 and 2 bits for all layers that are not locked; returns whether more are missing."""
+        model, plan, at = self._session.model, self._session.plan, len(self._counted)
+        if model is None or plan is None or at == len(UNIFORM_BITS):
+            return False
+        uniform = plan.with_bits(model.layers, UNIFORM_BITS[at])
         ledger = Ledger(model, self._session.latencies)
-        found = []
-        for bits in UNIFORM_BITS:
-            uniform = plan.with_bits(model.layers, bits)
-            figures = ledger.count(uniform, self._session.rows, self._session.metric)
-            name = self.tr("all {bits} bits").format(bits=bits)
-            found.append(plan_point(Series.UNIFORM, name, model, uniform, figures))
-        return tuple(found)
+        figures = ledger.count(uniform, self._session.rows, self._session.metric)
+        name = self.tr("all {bits} bits").format(bits=UNIFORM_BITS[at])
+        self._counted.append(plan_point(Series.UNIFORM, name, model, uniform, figures))
+        return at + 1 < len(UNIFORM_BITS)
 
     def all_points(self) -> tuple[PlanPoint, ...]:
         """Everything in the plot but the current plan."""
@@ -194,12 +219,15 @@ class TradeoffPage(QWidget):
         """Offer what at least one point can say."""
         known = {quantity for point in self.all_points() for quantity in point.figures}
         always = {Quantity.FILE_BYTES, Quantity.QUALITY}
-        for box, offered in ((self._cost, COSTS), (self._quality, QUALITIES)):
+        for box, all_of_them in ((self._cost, COSTS), (self._quality, QUALITIES)):
+            offered = [quantity for quantity in all_of_them if quantity in known | always]
+            titles = [quantity_title(quantity, self._session.metric) for quantity in offered]
+            if titles == [box.itemText(at) for at in range(box.count())]:
+                continue
             chosen = box.currentData()
             box.clear()
-            for quantity in offered:
-                if quantity in known | always:
-                    box.addItem(quantity_title(quantity, self._session.metric), quantity)
+            for title, quantity in zip(titles, offered, strict=True):
+                box.addItem(title, quantity)
             box.setCurrentIndex(max(box.findData(chosen), 0))
 
     def _draw(self) -> None:
@@ -282,14 +310,13 @@ class TradeoffPage(QWidget):
         plan = apply_point(point, session.model, session.plan, session.rows, origin)
         what = point.name or format_bytes(round(point.figures[Quantity.FILE_BYTES]))
         session.change_plan(plan, self.tr("trade-off {what}").format(what=what))
-        if point.series == Series.FRONT:
+        if point in self.points:
             self._slider.setValue(self.points.index(point))
 
     @override
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if self._is_stale:
-            self._build_points()
+        self._build_points()
 
 
 def _press_with(action: QAction, button: QPushButton) -> None:

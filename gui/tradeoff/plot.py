@@ -11,6 +11,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 from typing_extensions import override
 
+from gui.plot_widget import SIDES, Plot
 from gui.theme import Theme
 from gui.tradeoff.axes import Axis
 from gui.tradeoff.points import PlanPoint, Series, as_predicted
@@ -18,6 +19,8 @@ from gui.tradeoff.points import PlanPoint, Series, as_predicted
 REACH = 16
 """Pixels between the mouse and the point that it means."""
 PADDING = 0.06
+LEAST_ROOM, LEAST_SHARE = 0.5, 0.75
+"""Axes stay as they are while points leave so much of the padding free, and take up so much of the plot."""
 LABEL_SHARE = 0.1
 """So near to the right edge a label stands on the left of its marker."""
 STEPS = {
@@ -33,7 +36,7 @@ STYLES = {
 }
 
 
-class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
+class TradeoffPlot(Plot):
     """Shows points; every one can be hovered over and clicked.
 
     Signals:
@@ -47,53 +50,55 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
     apply_requested = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, parent)
         self._axes: tuple[Axis, Axis] | None = None
         self._points: tuple[PlanPoint, ...] = ()
         self._places = np.zeros((0, 2))
         self._current: PlanPoint | None = None
         self._preview: PlanPoint | None = None
         self._hovered: PlanPoint | None = None
+        self._range = np.zeros((2, 2))
         self.setObjectName("tradeoff_plot")
         self.setAccessibleName(self.tr("Trade-off: cost against quality of plans"))
         self.setAccessibleDescription(self.tr("Arrow keys move along the front, Enter takes that plan"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self._set_up_plot()
+        self.paint_frame()
         theme.changed.connect(self._on_theme_changed)
 
     def _set_up_plot(self) -> None:
-        item = self.getPlotItem()
-        item.setMenuEnabled(False)
-        item.hideButtons()
-        item.showGrid(x=True, y=True, alpha=0.12)
-        self.getViewBox().setMouseEnabled(False, False)
+        self.show_grid()
+        self.getViewBox().disableAutoRange()
         self._curve = pg.PlotCurveItem()
         self.addItem(self._curve)
         self._errors = pg.PlotCurveItem()
         self.addItem(self._errors)
         self._scatters = {series: pg.ScatterPlotItem(pxMode=True) for series in Series}
         self._ring = pg.ScatterPlotItem(pxMode=True)
+        for series, scatter in self._scatters.items():
+            scatter.setZValue(10 + series.value)
         for scatter in (*self._scatters.values(), self._ring):
             self.addItem(scatter)
         self._labels: list[pg.TextItem] = []
 
     def show_points(self, axes: tuple[Axis, Axis], points: Sequence[PlanPoint]) -> None:
-        """Draw these plans; the current one is drawn by `show_current`."""
+        """Draw these plans; `show_current` has to follow, which puts them all in sight."""
         is_framed, self._axes, self._points = axes == self._axes, axes, tuple(points)
         if not is_framed:
-            self._paint_frame()
-        self._draw()
+            self._name_axes(axes)
+        self._draw_points()
 
     def _on_theme_changed(self) -> None:
-        self._paint_frame()
-        self._draw()
+        self.paint_frame()
+        self._draw_points()
+        self._draw_series(Series.CURRENT, [self._current] if self._current else [])
 
     def show_current(self, point: PlanPoint | None) -> None:
         """Move the marker of the current plan."""
-        self._current = point
-        self._draw_series(Series.CURRENT, [point] if point else [])
+        if point != self._current:
+            self._current = point
+            self._draw_series(Series.CURRENT, [point] if point else [])
         self._fit()
 
     def show_preview(self, point: PlanPoint | None) -> None:
@@ -101,6 +106,7 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
         self._preview = point
         places = _finite(self._place([point] if point else []))
         pen = pg.mkPen(self._theme.color("text"), width=2)
+        self._ring.setVisible(len(places) > 0)
         self._ring.setData(pos=places, size=16, symbol="o", pen=pen, brush=pg.mkBrush(None))
 
     def place_of(self, point: PlanPoint) -> QPointF:
@@ -117,7 +123,7 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
 
     # --- drawing -------------------------------------------------------------------------------
 
-    def _draw(self) -> None:
+    def _draw_points(self) -> None:
         self._places = self._place(self._points)
         front = self._visible(Series.FRONT)
         self._curve.setData(*self._place(front).T, pen=pg.mkPen(self._theme.color("plot_weight"), width=1.5))
@@ -125,9 +131,7 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
             self._draw_series(series, self._visible(series))
         self._draw_errors()
         self._draw_labels()
-        self._draw_series(Series.CURRENT, [self._current] if self._current else [])
         self.show_preview(self._preview)
-        self._fit()
 
     def _visible(self, series: Series) -> list[PlanPoint]:
         return [
@@ -136,26 +140,20 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
             if point.series == series and np.isfinite(place).all()
         ]
 
-    def _paint_frame(self) -> None:
-        """Colours and titles of the axes, which are drawn anew whenever they get any."""
-        item = self.getPlotItem()
-        self.setBackground(self._theme.color("window"))
-        for side, axis in zip(("bottom", "left"), self._axes or (None, None), strict=True):
-            ruler = item.getAxis(side)
-            ruler.enableAutoSIPrefix(False)
-            ruler.setPen(self._theme.color("line"))
-            ruler.setTextPen(self._theme.color("text_dim"))
-            if axis is not None:
-                ruler.setLogMode(**{"x" if side == "bottom" else "y": axis.is_log})
-                item.setLabel(side, axis.title)
+    def _name_axes(self, axes: tuple[Axis, Axis]) -> None:
+        self._range, self._current = np.zeros((2, 2)), None
+        for side, axis in zip(SIDES, axes, strict=True):
+            ruler = self.getPlotItem().getAxis(side)
+            ruler.setLogMode(**{"x" if side == "bottom" else "y": axis.is_log})
+            ruler.setLabel(axis.title)
 
     def _draw_series(self, series: Series, points: Sequence[PlanPoint]) -> None:
         places = _finite(self._place(points))
         symbol, size, color = STYLES[series]
         scatter = self._scatters[series]
         outline = pg.mkPen(self._theme.color("window"), width=1)
+        scatter.setVisible(len(places) > 0)
         scatter.setData(pos=places, symbol=symbol, size=size, pen=outline, brush=self._theme.color(color))
-        scatter.setZValue(10 + series.value)
 
     def _draw_errors(self) -> None:
         """A line from every measured plan to what was predicted of it."""
@@ -164,31 +162,40 @@ class TradeoffPlot(pg.PlotWidget):  # type: ignore[misc]
         pairs = np.stack([self._place(measured), ends], axis=1)
         pairs = pairs[np.isfinite(pairs).all(axis=(1, 2))].reshape(-1, 2)
         pen = pg.mkPen(self._theme.color("plot_clip"), width=1, style=Qt.PenStyle.DotLine)
+        self._errors.setVisible(len(pairs) > 0)
         self._errors.setData(*pairs.T, connect="pairs", pen=pen)
 
     def _draw_labels(self) -> None:
-        for label in self._labels:
-            self.removeItem(label)
-        self._labels = []
+        """Names of the uniform plans; labels are slow to make, so they are used again."""
         points = self._visible(Series.UNIFORM)
         places = self._place(points)
-        for point, (x, y) in zip(points, places.tolist(), strict=True):
+        while len(self._labels) < len(points):
+            self._labels.append(pg.TextItem())
+            self.addItem(self._labels[-1])
+        for label in self._labels[len(points) :]:
+            label.setVisible(False)
+        color = self._theme.color("text_dim")
+        for label, point, (x, y) in zip(self._labels, points, places.tolist(), strict=False):
             is_at_right = x >= np.nanmax(self._places[:, 0]) - LABEL_SHARE * np.ptp(places[:, 0])
-            label = pg.TextItem(point.name, color=self._theme.color("text_dim"), anchor=(1.05 if is_at_right else 0, 0))
+            label.setText(point.name, color)
+            label.setAnchor((1.05 if is_at_right else 0, 0))
             label.setPos(x, y)
-            self.addItem(label)
-            self._labels.append(label)
+            label.setVisible(True)
 
     def _fit(self) -> None:
-        """Everything in sight, the current plan included."""
+        """Everything in sight, the current plan included; what fits well already stays where it is."""
         places = _finite(np.concatenate([self._places, self._place([self._current] if self._current else [])]))
         if not len(places):
             return
         low, high = places.min(axis=0), places.max(axis=0)
         room = np.maximum((high - low) * PADDING, np.maximum(np.abs(high) * 1e-3, 1e-9))
-        self.setRange(
-            xRange=(low[0] - room[0], high[0] + room[0]), yRange=(low[1] - room[1], high[1] + room[1]), padding=0
-        )
+        margins = np.minimum(low - self._range[0], self._range[1] - high)
+        is_filled = high - low >= LEAST_SHARE * (self._range[1] - self._range[0])
+        if (margins >= LEAST_ROOM * room).all() and is_filled.all():
+            return
+        self._range = np.array([low - room, high + room])
+        (left, bottom), (right, top) = self._range.tolist()
+        self.setRange(xRange=(left, right), yRange=(bottom, top), padding=0)
 
     # --- mouse and keyboard --------------------------------------------------------------------
 

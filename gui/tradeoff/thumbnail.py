@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 from typing_extensions import override
 
@@ -38,8 +38,9 @@ class TradeoffThumbnail(QAbstractButton):
         self._fronts = fronts
         self._theme = theme
         self._points: tuple[PlanPoint, ...] = ()
+        self._picture = QPixmap()
         for changed in (session.figures_changed, theme.changed):
-            changed.connect(self.update)
+            changed.connect(self._paint_anew)
         fronts.front_changed.connect(self._take_front)
         self._take_front()
 
@@ -47,6 +48,10 @@ class TradeoffThumbnail(QAbstractButton):
         model, front = self._session.model, self._fronts.current
         self._points = front_points(model, front) if model is not None and front is not None else ()
         self.setVisible(len(self._points) > 1)
+        self._paint_anew()
+
+    def _paint_anew(self) -> None:
+        self._picture = QPixmap()
         self.update()
 
     def _place(self, points: list[PlanPoint]) -> list[QPointF]:
@@ -71,12 +76,28 @@ class TradeoffThumbnail(QAbstractButton):
 
     @override
     def paintEvent(self, event: QPaintEvent) -> None:
+        """What changes around it lets Qt ask for it often, so the picture is kept."""
+        ratio = self.devicePixelRatioF()
+        if self._picture.size() != self.size() * ratio:
+            self._picture = QPixmap(self.size() * ratio)
+            self._picture.setDevicePixelRatio(ratio)
+            self._picture.fill(Qt.GlobalColor.transparent)
+            self._paint_picture()
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._picture)
+        if self.hasFocus():
+            painter.setPen(QPen(self._theme.color("accent"), 1))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
+
+    def _paint_picture(self) -> None:
         curve, figures = self._place(list(self._points)), self._session.figures
         if len(curve) < 2 or figures is None:
             return
         current = self._current(figures)
         marker = self._place([current])
-        painter = QPainter(self)
+        painter = QPainter(self._picture)
+        painter.setFont(self.font())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         line = painter.fontMetrics().height()
         self._paint_title(painter, line)
@@ -129,10 +150,6 @@ class TradeoffThumbnail(QAbstractButton):
         sizes = [point.figures[Quantity.FILE_BYTES] for point in (self._points[0], self._points[-1])]
         for size, side in zip(sizes, (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight), strict=True):
             painter.drawText(box, side, format_bytes(round(size)))
-        if self.hasFocus():
-            painter.setPen(QPen(self._theme.color("accent"), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
 
 def _scale(places: list[QPointF], box: QRectF) -> list[QPointF]:

@@ -2,6 +2,16 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
 <context>
+    <name>BenchmarkPage</name>
+    <message numerus="yes">
+        <source>%n calls were timed</source>
+        <translation>
+            <numerusform>%n call was timed</numerusform>
+            <numerusform>%n calls were timed</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>EditLayersDialog</name>
     <message numerus="yes">
         <source>%n layers are meant. Choose what they get.</source>
@@ -89,10 +99,10 @@
 <context>
     <name>LayersTab</name>
     <message numerus="yes">
-        <source>SQNR of every layer&apos;s output against float, %n samples.</source>
+        <source>SQNR of every layer&apos;s output against float in dB, %n samples.</source>
         <translation>
-            <numerusform>SQNR of every layer&apos;s output against float, %n sample.</numerusform>
-            <numerusform>SQNR of every layer&apos;s output against float, %n samples.</numerusform>
+            <numerusform>SQNR of every layer&apos;s output against float in dB, %n sample.</numerusform>
+            <numerusform>SQNR of every layer&apos;s output against float in dB, %n samples.</numerusform>
         </translation>
     </message>
 </context>

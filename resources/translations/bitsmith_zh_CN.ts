@@ -25,10 +25,6 @@
         <translation>基准测试(&amp;B)</translation>
     </message>
     <message>
-        <source>&amp;Compare</source>
-        <translation>对比(&amp;C)</translation>
-    </message>
-    <message>
         <source>&amp;Convert…</source>
         <translation>转换(&amp;C)…</translation>
     </message>
@@ -297,8 +293,12 @@
         <translation>显示所有键盘操作</translation>
     </message>
     <message>
-        <source>Show the runs in Compare, or not</source>
-        <translation>在“对比”页显示或隐藏所选记录</translation>
+        <source>Show in &amp;Compare</source>
+        <translation>在对比中显示(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Show the runs in Compare and Benchmark, or hide them there</source>
+        <translation>在“对比”和“基准测试”中显示或隐藏这些记录</translation>
     </message>
     <message>
         <source>Stop what is running</source>
@@ -548,6 +548,12 @@
 </context>
 <context>
     <name>BenchmarkPage</name>
+    <message numerus="yes">
+        <source>%n calls were timed</source>
+        <translation>
+            <numerusform>计时调用 %n 次</numerusform>
+        </translation>
+    </message>
     <message>
         <source>90 % of the calls are faster</source>
         <translation>90 % 的调用快于此值</translation>
@@ -567,10 +573,6 @@
     <message>
         <source>CPU affinity: the processors to keep to, sets apart by semicolons, as 0; 0,1. Not on macOS</source>
         <translation>CPU 亲和性：限定使用的处理器，各组用分号隔开，例如 0; 0,1。macOS 不支持</translation>
-    </message>
-    <message>
-        <source>Calls that were timed</source>
-        <translation>计时的调用次数</translation>
     </message>
     <message>
         <source>File of the model</source>
@@ -649,11 +651,7 @@
         <translation>运行基准测试</translation>
     </message>
     <message>
-        <source>Runs</source>
-        <translation>次数</translation>
-    </message>
-    <message>
-        <source>Samples per s</source>
+        <source>Samples/s</source>
         <translation>样本/s</translation>
     </message>
     <message>
@@ -970,7 +968,7 @@
         <translation>与浮点预测一致的比例</translation>
     </message>
     <message>
-        <source>Samples per s</source>
+        <source>Samples/s</source>
         <translation>样本/s</translation>
     </message>
     <message>
@@ -1186,6 +1184,10 @@
     <message>
         <source>Speed</source>
         <translation>速度</translation>
+    </message>
+    <message>
+        <source>Summary</source>
+        <translation>摘要</translation>
     </message>
     <message>
         <source>Take this file out of the table</source>
@@ -1444,6 +1446,48 @@
 <context>
     <name>DataDialog</name>
     <message>
+        <source>Cannot write {path}: {reason}. Choose another folder.</source>
+        <translation>无法写入 {path}：{reason}。请选择其他文件夹。</translation>
+    </message>
+    <message>
+        <source>Check and use</source>
+        <translation>检查并使用</translation>
+    </message>
+    <message>
+        <source>Data</source>
+        <translation>数据</translation>
+    </message>
+    <message>
+        <source>Give the evaluation data, or choose None.</source>
+        <translation>请给出评估数据，或选择“无”。</translation>
+    </message>
+    <message>
+        <source>JSON (*.json)</source>
+        <translation>JSON (*.json)</translation>
+    </message>
+    <message>
+        <source>Load preprocessing</source>
+        <translation>载入预处理</translation>
+    </message>
+    <message>
+        <source>Preprocessing</source>
+        <translation>预处理</translation>
+    </message>
+    <message>
+        <source>Save preprocessing</source>
+        <translation>保存预处理</translation>
+    </message>
+</context>
+<context>
+    <name>DataFeed</name>
+    <message>
+        <source>That could not be found out, because of a bug in Bitsmith.</source>
+        <translation>由于 Bitsmith 的程序错误，无法得知结果。</translation>
+    </message>
+</context>
+<context>
+    <name>DataFields</name>
+    <message>
         <source> samples</source>
         <translation> 个样本</translation>
     </message>
@@ -1458,14 +1502,6 @@
     <message>
         <source>Calibration data</source>
         <translation>校准数据</translation>
-    </message>
-    <message>
-        <source>Cannot write {path}: {reason}. Choose another folder.</source>
-        <translation>无法写入 {path}：{reason}。请选择其他文件夹。</translation>
-    </message>
-    <message>
-        <source>Check and use</source>
-        <translation>检查并使用</translation>
     </message>
     <message>
         <source>Data</source>
@@ -1492,20 +1528,12 @@
         <translation>评估数据</translation>
     </message>
     <message>
-        <source>Give the evaluation data, or choose None.</source>
-        <translation>请给出评估数据，或选择“无”。</translation>
-    </message>
-    <message>
         <source>How many samples are used to calibrate; at most half if the rest evaluates</source>
         <translation>用多少个样本校准；若其余用于评估，则最多一半</translation>
     </message>
     <message>
         <source>Images</source>
         <translation>图像</translation>
-    </message>
-    <message>
-        <source>JSON (*.json)</source>
-        <translation>JSON (*.json)</translation>
     </message>
     <message>
         <source>JSON (*.json);;All files (*)</source>
@@ -1516,24 +1544,12 @@
         <translation>标签</translation>
     </message>
     <message>
-        <source>Load preprocessing</source>
-        <translation>载入预处理</translation>
-    </message>
-    <message>
         <source>None</source>
         <translation>无</translation>
     </message>
     <message>
         <source>Other data</source>
         <translation>其他数据</translation>
-    </message>
-    <message>
-        <source>Preprocessing</source>
-        <translation>预处理</translation>
-    </message>
-    <message>
-        <source>Save preprocessing</source>
-        <translation>保存预处理</translation>
     </message>
     <message>
         <source>Tables (*.csv);;All files (*)</source>
@@ -1554,13 +1570,6 @@
     <message>
         <source>the tokenizer JSON beside the text</source>
         <translation>文本旁的分词器 JSON 文件</translation>
-    </message>
-</context>
-<context>
-    <name>DataFeed</name>
-    <message>
-        <source>That could not be found out, because of a bug in Bitsmith.</source>
-        <translation>由于 Bitsmith 的程序错误，无法得知结果。</translation>
     </message>
 </context>
 <context>
@@ -1720,6 +1729,10 @@
         <source>Nothing unusual: the output is {figure} dB from float.</source>
         <translation>未见异常：输出相对浮点为 {figure} dB。</translation>
     </message>
+    <message>
+        <source>Nothing unusual: with weights and input quantized, the output is {figure} dB from float.</source>
+        <translation>未见异常：权重和输入均量化后，输出相对浮点为 {figure} dB。</translation>
+    </message>
 </context>
 <context>
     <name>Distributions</name>
@@ -1760,8 +1773,16 @@
         <translation>该范围属于张量，{names} 也读取此张量。</translation>
     </message>
     <message>
+        <source>clip range</source>
+        <translation>截断范围</translation>
+    </message>
+    <message>
         <source>clipped</source>
         <translation>被截断</translation>
+    </message>
+    <message>
+        <source>float</source>
+        <translation>浮点</translation>
     </message>
     <message>
         <source>input SQNR about</source>
@@ -1770,6 +1791,10 @@
     <message>
         <source>levels used</source>
         <translation>已用量化级</translation>
+    </message>
+    <message>
+        <source>quantized</source>
+        <translation>量化后</translation>
     </message>
     <message>
         <source>scale</source>
@@ -2183,6 +2208,10 @@
         <translation>正在准备蒸馏</translation>
     </message>
     <message>
+        <source>Preparing to reconstruct blocks</source>
+        <translation>正在准备逐块重建</translation>
+    </message>
+    <message>
         <source>Preparing to round by the layers&apos; inputs</source>
         <translation>正在准备依据各层输入舍入</translation>
     </message>
@@ -2209,6 +2238,10 @@
     <message>
         <source>Reading {name}</source>
         <translation>正在读取 {name}</translation>
+    </message>
+    <message>
+        <source>Reconstructing block {block} of {blocks}: step {done} of {total}, error {start}, {best} at best</source>
+        <translation>正在重建第 {block} / {blocks} 块：第 {done} / {total} 步，误差 {start}，最佳 {best}</translation>
     </message>
     <message>
         <source>Rounding {name}</source>
@@ -2241,6 +2274,18 @@
     <message>
         <source>Starting the service</source>
         <translation>正在启动服务</translation>
+    </message>
+    <message>
+        <source>The file has {count} bytes, {predicted} were predicted.</source>
+        <translation>文件为 {count} 字节，预测为 {predicted} 字节。</translation>
+    </message>
+    <message>
+        <source>The result is far from float: SQNR {figure} dB on {count} samples. Give fragile layers more bits, then compare.</source>
+        <translation>结果与浮点相差很远：{count} 个样本上的 SQNR 为 {figure} dB。请为敏感的层提高位宽，然后再对比。</translation>
+    </message>
+    <message>
+        <source>The result loads in ONNX Runtime but was not compared with float: the source is too large, or does not run on drawn inputs. Compare it on data: bitsmith evaluate.</source>
+        <translation>结果可在 ONNX Runtime 中加载，但未与浮点对比：源模型太大，或无法用随机输入运行。请用数据对比：bitsmith evaluate。</translation>
     </message>
     <message>
         <source>The whole image, fitted into 640 × 640 pixels with a grey border.</source>
@@ -2333,6 +2378,18 @@
     <message>
         <source>{count} layers compared</source>
         <translation>已对比 {count} 层</translation>
+    </message>
+    <message>
+        <source>{count} of {total} layers were meant for an integer kernel and run in float (first: {name}).</source>
+        <translation>{total} 层中有 {count} 层本应使用整数内核，却以浮点运行（第一个：{name}）。</translation>
+    </message>
+    <message>
+        <source>{first}; {second}</source>
+        <translation>{first}；{second}</translation>
+    </message>
+    <message>
+        <source>{sentence}.</source>
+        <translation>{sentence}。</translation>
     </message>
 </context>
 <context>
@@ -2924,6 +2981,10 @@
         <translation>手动截断</translation>
     </message>
     <message>
+        <source>Figures of the plan as it was assigned; layers were changed by hand since.</source>
+        <translation>以上数值属于分配时的方案；此后有层被手动修改。</translation>
+    </message>
+    <message>
         <source>Full range (min–max)</source>
         <translation>全范围 (min–max)</translation>
     </message>
@@ -3185,48 +3246,8 @@
         <translation>最优方案：按单元格预测，同样大小下没有损失更小的方案</translation>
     </message>
     <message>
-        <source>Key: {names}</source>
-        <translation>图例：{names}</translation>
-    </message>
-    <message>
         <source>Measured plans: run on data, with a line to what was predicted of them</source>
         <translation>实测方案：在数据上运行得到，连线指向对应的预测值</translation>
-    </message>
-    <message>
-        <source>best plans</source>
-        <translation>最优方案</translation>
-    </message>
-    <message>
-        <source>clip range</source>
-        <translation>截断范围</translation>
-    </message>
-    <message>
-        <source>clipped</source>
-        <translation>被截断</translation>
-    </message>
-    <message>
-        <source>current plan</source>
-        <translation>当前方案</translation>
-    </message>
-    <message>
-        <source>float</source>
-        <translation>浮点</translation>
-    </message>
-    <message>
-        <source>measured plans</source>
-        <translation>实测方案</translation>
-    </message>
-    <message>
-        <source>measured results</source>
-        <translation>实测结果</translation>
-    </message>
-    <message>
-        <source>quantized</source>
-        <translation>量化后</translation>
-    </message>
-    <message>
-        <source>uniform</source>
-        <translation>统一位宽</translation>
     </message>
 </context>
 <context>
@@ -3610,12 +3631,27 @@
         <translation>此文件中没有张量能与该层的输出对应。</translation>
     </message>
     <message>
-        <source>{name}, dB</source>
-        <translation>{name}，dB</translation>
+        <source>The layer runs inside {operator}, whose tensors cannot be read from outside.</source>
+        <translation>该层在 {operator} 内部运行，其张量无法从外部读取。</translation>
     </message>
     <message>
         <source>{second} minus {first}</source>
         <translation>{second} 减 {first}</translation>
+    </message>
+</context>
+<context>
+    <name>LayerErrorPlot</name>
+    <message>
+        <source>SQNR of the layers&apos; outputs</source>
+        <translation>各层输出的 SQNR</translation>
+    </message>
+    <message>
+        <source>SQNR, dB</source>
+        <translation>SQNR，dB</translation>
+    </message>
+    <message>
+        <source>layer, in the order of the network</source>
+        <translation>层（按网络顺序）</translation>
     </message>
 </context>
 <context>
@@ -3731,6 +3767,10 @@ node {name}</source>
         <translation>各层误差</translation>
     </message>
     <message>
+        <source>Layers inside If, Loop or Scan, which cannot be read: {n}.</source>
+        <translation>位于 If、Loop 或 Scan 内部、无法读取的层：{n} 个。</translation>
+    </message>
+    <message>
         <source>Not compared yet: where the error of each ticked result arises, layer by layer.</source>
         <translation>尚未对比：逐层查看每个勾选结果的误差来自何处。</translation>
     </message>
@@ -3743,22 +3783,10 @@ node {name}</source>
         <translation>用少量样本运行浮点模型和勾选的结果，对比每一层的输出</translation>
     </message>
     <message numerus="yes">
-        <source>SQNR of every layer&apos;s output against float, %n samples.</source>
+        <source>SQNR of every layer&apos;s output against float in dB, %n samples.</source>
         <translation>
-            <numerusform>每层输出相对浮点的 SQNR，%n 个样本。</numerusform>
+            <numerusform>各层输出相对浮点的 SQNR，单位 dB，%n 个样本。</numerusform>
         </translation>
-    </message>
-    <message>
-        <source>SQNR of the layers&apos; outputs</source>
-        <translation>各层输出的 SQNR</translation>
-    </message>
-    <message>
-        <source>SQNR, dB</source>
-        <translation>SQNR，dB</translation>
-    </message>
-    <message>
-        <source>layer, in the order of the network</source>
-        <translation>层（按网络顺序）</translation>
     </message>
 </context>
 <context>
@@ -4155,6 +4183,14 @@ Python {python}，{platform}</translation>
         <translation>完成</translation>
     </message>
     <message>
+        <source>Open</source>
+        <translation>打开</translation>
+    </message>
+    <message>
+        <source>Open the folder</source>
+        <translation>打开文件夹</translation>
+    </message>
+    <message>
         <source>Please confirm</source>
         <translation>请确认</translation>
     </message>
@@ -4191,6 +4227,13 @@ Python {python}，{platform}</translation>
     </message>
 </context>
 <context>
+    <name>OutputNames</name>
+    <message>
+        <source>Cannot create the folder {folder}: {reason}. Choose another one.</source>
+        <translation>无法创建文件夹 {folder}：{reason}。请选择其他文件夹。</translation>
+    </message>
+</context>
+<context>
     <name>Overview</name>
     <message>
         <source>All layers at once; click to jump</source>
@@ -4206,6 +4249,10 @@ Python {python}，{platform}</translation>
     <message>
         <source>File size</source>
         <translation>文件大小</translation>
+    </message>
+    <message>
+        <source>Nothing to compare yet. Convert the model, and its size and quality stand here.</source>
+        <translation>尚无可对比的内容。转换模型后，这里会显示其大小与质量。</translation>
     </message>
     <message>
         <source>SQNR against float, dB</source>
@@ -4248,6 +4295,48 @@ Python {python}，{platform}</translation>
     <message>
         <source>Recent</source>
         <translation>最近</translation>
+    </message>
+</context>
+<context>
+    <name>PlanSearch</name>
+    <message>
+        <source>Auto-assign</source>
+        <translation>自动分配</translation>
+    </message>
+    <message>
+        <source>Cancelled before a plan was measured.</source>
+        <translation>在测得任何方案之前已取消。</translation>
+    </message>
+    <message>
+        <source>Measure and improve</source>
+        <translation>实测并改进</translation>
+    </message>
+    <message>
+        <source>Measure this plan</source>
+        <translation>实测当前方案</translation>
+    </message>
+    <message>
+        <source>The best plan so far is kept: {text}</source>
+        <translation>已保留目前最优的方案：{text}</translation>
+    </message>
+    <message>
+        <source>auto-assign {size}</source>
+        <translation>自动分配 {size}</translation>
+    </message>
+    <message>
+        <source>auto-assign {size}, measured</source>
+        <translation>自动分配 {size}，已实测</translation>
+    </message>
+    <message>
+        <source>plans measured: {n}; {text}</source>
+        <translation>实测方案数：{n}；{text}</translation>
+    </message>
+</context>
+<context>
+    <name>PlotKey</name>
+    <message>
+        <source>Key: {names}</source>
+        <translation>图例：{names}</translation>
     </message>
 </context>
 <context>
@@ -4615,6 +4704,10 @@ Python {python}，{platform}</translation>
         <translation>偏置校正</translation>
     </message>
     <message>
+        <source>Block reconstruction</source>
+        <translation>逐块重建</translation>
+    </message>
+    <message>
         <source>Distillation</source>
         <translation>蒸馏</translation>
     </message>
@@ -4727,6 +4820,10 @@ Python {python}，{platform}</translation>
         <translation>联合训练所有层的权重、缩放因子和偏置，使输出逼近浮点模型（知识蒸馏，arXiv 1503.02531；可学习缩放因子 LSQ，arXiv 1902.08153）。</translation>
     </message>
     <message>
+        <source>Weights, scales, biases and clips of one block after the other are trained to give what the block gives in the float model (BRECQ, arXiv 2102.05426; QDrop, arXiv 2203.05740).</source>
+        <translation>逐块训练权重、缩放因子、偏置和截断范围，使每一块的输出与浮点模型中该块的输出一致（BRECQ，arXiv 2102.05426；QDrop，arXiv 2203.05740）。</translation>
+    </message>
+    <message>
         <source>held out</source>
         <translation>留出样本</translation>
     </message>
@@ -4829,12 +4926,12 @@ Python {python}，{platform}</translation>
         <translation>最优：{reached}，方法 {method}。</translation>
     </message>
     <message>
-        <source>Cannot create the folder {folder}: {reason}. Choose another one.</source>
-        <translation>无法创建文件夹 {folder}：{reason}。请选择其他文件夹。</translation>
-    </message>
-    <message>
         <source>Converting and measuring the plan as it is…</source>
         <translation>正在转换并测量原方案…</translation>
+    </message>
+    <message>
+        <source>It is in {file}.</source>
+        <translation>结果保存在 {file}。</translation>
     </message>
     <message>
         <source>Layers</source>
@@ -5019,8 +5116,8 @@ Python {python}，{platform}</translation>
         <translation>需要评估数据。请在“数据”中添加。</translation>
     </message>
     <message>
-        <source>Not looked for yet.</source>
-        <translation>尚未查找。</translation>
+        <source>Not looked for yet: the samples whose prediction this result changes most.</source>
+        <translation>尚未查找：此结果使其预测变化最大的样本。</translation>
     </message>
     <message>
         <source>Predictions changed: {changed} of {n}, those with the largest KL first.</source>
@@ -5142,8 +5239,8 @@ batch {batch}</source>
         <translation>试用自带示例</translation>
     </message>
     <message>
-        <source>…or drop a model (.onnx, .pt2) or a project (.bitsmith) anywhere in this window</source>
-        <translation>…或将模型 (.onnx、.pt2) 或项目 (.bitsmith) 拖放到窗口任意位置</translation>
+        <source>…or drop a model (.onnx, .pt2) or a project (.bitsmith) here</source>
+        <translation>……或将模型 (.onnx、.pt2) 或项目 (.bitsmith) 拖放到这里</translation>
     </message>
 </context>
 <context>
@@ -5222,10 +5319,6 @@ batch {batch}</source>
     <message>
         <source>Analyse measures the layers on real samples. Choose calibration data first.</source>
         <translation>“分析”用真实样本测量各层。请先选择校准数据。</translation>
-    </message>
-    <message>
-        <source>Cannot create the folder {folder}: {reason}. Choose another one.</source>
-        <translation>无法创建文件夹 {folder}：{reason}。请选择其他文件夹。</translation>
     </message>
     <message>
         <source>Compare evaluates the results on real samples. Choose evaluation data first.</source>
@@ -5415,8 +5508,16 @@ batch {batch}</source>
         <translation>权重内存占用</translation>
     </message>
     <message>
+        <source>best plans</source>
+        <translation>最优方案</translation>
+    </message>
+    <message>
         <source>bits per weight</source>
         <translation>位/权重</translation>
+    </message>
+    <message>
+        <source>current plan</source>
+        <translation>当前方案</translation>
     </message>
     <message>
         <source>file size</source>
@@ -5433,6 +5534,14 @@ batch {batch}</source>
     <message>
         <source>measured SQNR, dB</source>
         <translation>实测 SQNR，dB</translation>
+    </message>
+    <message>
+        <source>measured plans</source>
+        <translation>实测方案</translation>
+    </message>
+    <message>
+        <source>measured results</source>
+        <translation>实测结果</translation>
     </message>
     <message>
         <source>measured top-1, %</source>
@@ -5453,6 +5562,10 @@ batch {batch}</source>
     <message>
         <source>trade-off: {known}</source>
         <translation>权衡：{known}</translation>
+    </message>
+    <message>
+        <source>uniform</source>
+        <translation>统一位宽</translation>
     </message>
     <message>
         <source>weights in memory</source>
@@ -5565,6 +5678,13 @@ batch {batch}</source>
     </message>
 </context>
 <context>
+    <name>Units</name>
+    <message>
+        <source>{first} {second}</source>
+        <translation>{first}{second}</translation>
+    </message>
+</context>
+<context>
     <name>ViewBar</name>
     <message>
         <source>Automatic</source>
@@ -5646,8 +5766,8 @@ batch {batch}</source>
         <translation>查找原因</translation>
     </message>
     <message>
-        <source>Not looked at yet.</source>
-        <translation>尚未查看。</translation>
+        <source>Not looked at yet: where its time goes, operator by operator, beside float.</source>
+        <translation>尚未分析：与浮点对照，逐个算子查看耗时所在。</translation>
     </message>
     <message>
         <source>Nothing stands out: the time goes where it has to.</source>
@@ -5677,20 +5797,12 @@ batch {batch}</source>
 <context>
     <name>Workflow</name>
     <message>
-        <source>Auto-assign</source>
-        <translation>自动分配</translation>
-    </message>
-    <message>
         <source>Benchmark</source>
         <translation>基准测试</translation>
     </message>
     <message>
         <source>Calibrate</source>
         <translation>校准</translation>
-    </message>
-    <message>
-        <source>Cancelled before a plan was measured.</source>
-        <translation>在测得任何方案之前已取消。</translation>
     </message>
     <message>
         <source>Check calibration data</source>
@@ -5713,16 +5825,8 @@ batch {batch}</source>
         <translation>其输出相对浮点的 SQNR 为 {db} dB。</translation>
     </message>
     <message>
-        <source>Measure and improve</source>
-        <translation>实测并改进</translation>
-    </message>
-    <message>
         <source>Measure layer times</source>
         <translation>测量各层耗时</translation>
-    </message>
-    <message>
-        <source>Measure this plan</source>
-        <translation>实测当前方案</translation>
     </message>
     <message>
         <source>Open {name}</source>
@@ -5737,24 +5841,8 @@ batch {batch}</source>
         <translation>敏感度分析</translation>
     </message>
     <message>
-        <source>The best plan so far is kept: {text}</source>
-        <translation>已保留目前最优的方案：{text}</translation>
-    </message>
-    <message>
         <source>The data could not be checked, because of a bug in Bitsmith.</source>
         <translation>由于 Bitsmith 的程序错误，无法检查数据。</translation>
-    </message>
-    <message>
-        <source>auto-assign {size}</source>
-        <translation>自动分配 {size}</translation>
-    </message>
-    <message>
-        <source>auto-assign {size}, measured</source>
-        <translation>自动分配 {size}，已实测</translation>
-    </message>
-    <message>
-        <source>plans measured: {n}; {text}</source>
-        <translation>实测方案数：{n}；{text}</translation>
     </message>
     <message>
         <source>{danger}.

@@ -14,12 +14,20 @@ from engine.numerics.schemes import Kernel
 from engine.sensitivity.matrix import Cell, Metric, SensitivityRow
 from engine.summary import LayerSummary, ModelSummary
 from gui.app import build_main_window
+from gui.collecting import collection_paused
 from gui.main_window import MainWindow
 from gui.session import Session
 from gui.settings import Settings
 from gui.theme import Theme, ThemeMode
 
-JOB_MS = 30_000
+JOB_MS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def own_collection() -> Iterator[None]:
+    """What a test forgets is destroyed between tests, not by an engine's thread or inside an event of Qt."""
+    with collection_paused():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +80,7 @@ def window(qtbot: QtBot) -> Iterator[MainWindow]:
     yield made
     if made.runner.is_busy:
         made.runner.cancel()
-        qtbot.waitUntil(lambda: not made.runner.is_busy, timeout=3000)
+        qtbot.waitUntil(lambda: not made.runner.is_busy, timeout=JOB_MS)
     for dialog in made.findChildren(QDialog):
         dialog.close()
     made.close()

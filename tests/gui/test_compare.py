@@ -17,6 +17,7 @@ from engine.bottlenecks.report import REMEDIES, SENTENCES, Bottleneck, Bottlenec
 from engine.numerics.schemes import ActivationMode, Kernel
 from engine.plan import PlanDefaults, build_plan
 from engine.requests.benchmark import BenchmarkPoint, RunSetting
+from engine.requests.comparison import LayerError, LayerErrors
 from engine.requests.conversion import Evaluation
 from gui.benchmark_page import BenchmarkPage
 from gui.compare.alert_texts import describe_alert
@@ -172,6 +173,11 @@ def test_that_results_are_compared_in_depth(
     qtbot.waitUntil(lambda: not window.runner.is_busy, timeout=JOB_MS)
     window.tabs.setCurrentWidget(page)
 
+    assert page.view.isColumnHidden(column_of(page.view, "RSS"))
+    assert not page.view.isColumnHidden(column_of(page.view, "Verdict"))
+    figures = page.findChild(QComboBox, "compare_groups")
+    assert figures is not None
+    figures.setCurrentText("All figures")
     check_table(page.view, session)
     check_baseline(window, page.view)
     check_alerts(window)
@@ -309,3 +315,32 @@ def check_removal(window: MainWindow) -> None:
     assert remove.isEnabled()
     remove.trigger()
     assert view.model().rowCount() == 3
+
+
+def test_that_layers_inside_a_body_say_why_they_have_no_figure(loaded_window: MainWindow) -> None:
+    page = loaded_window.compare_page
+    layers = (
+        LayerError("conv0", "layer0.conv", (20.0,)),
+        LayerError("conv1", "layer1.conv", (None,), body_of="If"),
+        LayerError("conv2", "layer2.conv", (None,)),
+    )
+    loaded_window.comparisons.set_layer_errors(LayerErrors(("a.onnx",), 16, layers))
+    model = page.layers_tab.model
+    tips = [model.index(row, 1).data(Qt.ItemDataRole.ToolTipRole) for row in range(3)]
+    assert tips == [
+        None,
+        "The layer runs inside If, whose tensors cannot be read from outside.",
+        "No tensor of this file could be matched with the layer's output.",
+    ]
+    hint = page.layers_tab.findChild(QLabel, "layer_errors_hint")
+    assert hint is not None
+    assert "Outputs that could not be matched: 1." in hint.text()
+    assert "Layers inside If, Loop or Scan, which cannot be read: 1." in hint.text()
+
+
+def test_that_a_comparison_of_nothing_says_what_to_do(loaded_window: MainWindow) -> None:
+    loaded_window.tabs.setCurrentWidget(loaded_window.compare_page)
+    hint = loaded_window.findChild(QLabel, "overview_hint")
+    assert hint is not None
+    assert not hint.isHidden()
+    assert "Convert" in hint.text()

@@ -102,7 +102,7 @@ def test_that_a_click_is_one_change_that_can_be_undone(box: DiagnosisBox, sessio
 
 def test_that_what_costs_nothing_is_said_quietly(box: DiagnosisBox, session: Session, answers: Answers) -> None:
     answers.give(LayerDiagnosis(session.selected, 46.12))
-    assert text_of(box) == "Nothing unusual: the output is 46.1 dB from float."
+    assert text_of(box) == ("Nothing unusual: with weights and input quantized, the output is 46.1 dB from float.")
     assert box.property("quiet") is True
     answers.give(LayerDiagnosis(session.selected, 46.12, (DEAD,)))
     assert box.property("quiet") is True

@@ -48,6 +48,7 @@ def wait_for(window: MainWindow, qtbot: QtBot) -> Histogram:
     """What is drawn, once it belongs to the plan."""
     feed = window.feed
     qtbot.waitUntil(lambda: feed.focused is not None and feed._next_missing() is None, timeout=JOB_MS)
+    qtbot.waitUntil(lambda: window.distributions_page.plot.is_drawn)
     found = window.distributions_page._shown
     assert found is not None
     return found

@@ -72,7 +72,7 @@ def test_that_a_user_error_is_a_sentence(runner: JobRunner, tmp_path: Path, qtbo
         runner.start(job)
     assert "absent.onnx" in failed.args[0]
     assert "Traceback" not in failed.args[0]
-    qtbot.waitUntil(lambda: not runner.is_busy)
+    qtbot.waitUntil(lambda: not runner.is_busy, timeout=JOB_MS)
 
 
 def test_that_cancel_is_over_within_two_seconds(runner: JobRunner, sample_model: Path, qtbot: QtBot) -> None:
@@ -108,6 +108,26 @@ def test_that_an_internal_job_gives_way_to_the_user(runner: JobRunner, sample_mo
     job = runner.create(OpenRequest(str(sample_model)), "open")
     with qtbot.waitSignals([internal.cancelled, job.succeeded, runner.job_finished], timeout=JOB_MS):
         runner.start(job)
+
+
+def test_that_a_job_that_waits_for_an_internal_one_has_started_and_can_be_cancelled(
+    runner: JobRunner, sample_model: Path, qtbot: QtBot
+) -> None:
+    internal = runner.create_internal(BenchmarkRequest((str(sample_model),), seconds=60))
+    with qtbot.waitSignal(internal.progressed, timeout=JOB_MS):
+        runner.start(internal)
+    job = runner.create(OpenRequest(str(sample_model)), "open")
+    seen = outcomes_of(job)
+    heard: list[tuple[str, object]] = []
+    runner.job_started.connect(lambda started: heard.append(("started", started)))
+    runner.job_finished.connect(lambda finished: heard.append(("finished", finished)))
+    runner.start(job)
+    assert heard == [("started", job)]
+    runner.cancel()
+    assert heard == [("started", job), ("finished", job)]
+    assert seen == ["cancelled", "finished"]
+    qtbot.waitUntil(lambda: runner.is_at_rest, timeout=JOB_MS)
+    assert seen == ["cancelled", "finished"]
 
 
 def test_that_a_bug_in_the_engine_is_reported_and_the_job_ends(qtbot: QtBot) -> None:

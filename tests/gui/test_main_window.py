@@ -18,7 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from engine.numerics.schemes import Kernel
 from gui.main_window import MainWindow
-from gui.output_names import ensure_new
+from gui.output_names import create_folder, ensure_new
 from gui.settings import Settings
 from gui.theme import ThemeMode
 
@@ -272,6 +272,25 @@ def test_that_a_name_whose_plan_exists_is_taken(sample_window: MainWindow, tmp_p
     assert problem is not None
     assert "net.plan.json" in problem.text()
     assert ensure_new(tmp_path / "net.onnx").name == "net-2.onnx"
+
+
+def test_that_a_results_folder_is_made_or_why_not_is_said(
+    sample_window: MainWindow, qtbot: QtBot, message: Message, tmp_path: Path
+) -> None:
+    window = sample_window
+    kept = Settings().results_folder
+    (tmp_path / "file").write_text("no folder")
+    window.actions_["action_convert"].trigger()
+    dialog = dialog_of(window, "convert_dialog")
+    fill(dialog, "output_path", str(tmp_path / "file" / "net.onnx"))
+    press(dialog, "accept_button")
+    text = message()
+    assert str(tmp_path / "file") in text
+    assert "Not a directory" in text or "File exists" in text
+    assert not window.runner.is_busy
+    assert Settings().results_folder == kept
+    assert create_folder(tmp_path / "new" / "folder") == ""
+    assert (tmp_path / "new" / "folder").is_dir()
 
 
 def test_that_a_dropped_model_is_opened(window: MainWindow, sample_model: Path, qtbot: QtBot) -> None:

@@ -92,7 +92,7 @@ def test_that_a_cancelled_search_keeps_the_best_plan_so_far(analysed_window: Mai
 def test_that_a_budget_out_of_reach_is_refused_in_the_dialog_before_anything_is_measured(
     analysed_window: MainWindow, qtbot: QtBot
 ) -> None:
-    with qtbot.waitSignal(analysed_window.workflow.allocation_refused, timeout=JOB_MS):
+    with qtbot.waitSignal(analysed_window.workflow.search.allocation_refused, timeout=JOB_MS):
         dialog = ask_for_search(analysed_window, 1.0, 5)
     assert dialog.isVisible()
     assert analysed_window.session.measured == ()
@@ -153,7 +153,7 @@ def test_that_measuring_is_offered_only_with_data_and_cells(loaded_window: MainW
     box = dialog_of(loaded_window, "allocate_dialog").findChild(QCheckBox, "measure_on_data")
     assert box is not None
     assert not box.isEnabled()
-    loaded_window.workflow.polish(Budget(size_ratio=0.5), 1.0)
+    loaded_window.workflow.search.polish(Budget(size_ratio=0.5), 1.0)
     assert not loaded_window.runner.is_busy
 
 

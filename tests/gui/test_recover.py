@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,7 @@ def test_that_a_climb_shows_every_step_and_its_best_plan_becomes_the_plan_in_one
     assert second[1] == "✓ best"
     steps = window.recovery.steps
     assert len(seen) > 3, "layers did not arrive one by one"
+    assert window.recover_page.network_plot.plot.isVisible()
     seconds, figures = window.recover_page.network_plot.bests.getData()
     assert seconds.tolist() == [step.elapsed for step in steps]
     assert figures.tolist() == [step.found.sqnr_db for step in steps]
@@ -158,6 +160,40 @@ def test_that_a_cancelled_climb_keeps_its_best_file_and_goes_on_where_it_was(
     assert session.plan == changed, "a plan that was changed meanwhile is the user's"
     press(window, "recover_take")
     assert session.plan == window.recovery.steps[1].plan
+
+
+def test_that_a_climb_that_goes_on_and_is_cancelled_leaves_what_the_first_one_found(
+    recover_window: MainWindow, qtbot: QtBot
+) -> None:
+    window, session = recover_window, recover_window.session
+    window.findChild(QCheckBox, "rung_gptq").setChecked(False)
+    start(window)
+    with qtbot.waitSignal(window.recovery.finished, timeout=JOB_MS):
+        pass
+    finish_jobs(window, qtbot)
+    window.findChild(QCheckBox, "rung_gptq").setChecked(True)
+    again = start(window)
+    with qtbot.waitSignal(window.recovery.finished, timeout=JOB_MS):
+        qtbot.waitUntil(lambda: len(window.recovery.layers) > 1, timeout=JOB_MS)
+        window.actions_["action_cancel"].trigger()
+    finish_jobs(window, qtbot)
+    (step,) = window.recovery.steps
+    assert step.seconds == 0
+    assert again.is_file()
+    assert [run.converted.output for run in session.results][-1] == str(again)
+    assert session.results[-1].evaluation == step.found
+
+
+def test_that_a_folder_that_cannot_be_made_is_said_before_it_starts(
+    recover_window: MainWindow, message: Callable[[], str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    line = recover_window.findChild(QLineEdit, "recover_output")
+    assert line is not None
+    line.setText(str(tmp_path / "file" / "net.onnx"))
+    press(recover_window, "recover_button")
+    assert str(tmp_path / "file") in message()
+    assert not recover_window.runner.is_busy
 
 
 def test_that_without_evaluation_data_the_button_asks_for_it(sample_window: MainWindow, qtbot: QtBot) -> None:
@@ -236,20 +272,22 @@ def test_that_the_line_of_the_plot_follows_the_best_and_goes_on_until_now(theme:
         build_step(Rung.GPTQ, 9.0, 3.0, is_best=True),
     ]
     plot.show_steps(steps, Target(TargetKind.SQNR, 12.0), 7.0)
+    assert plot.plot.viewRange()[1][1] > 12.0
     x, y = plot.line.getData()
     assert x.tolist() == [1.0, 3.0, 3.0, 7.0]
     assert y.tolist() == [5.0, 5.0, 9.0, 9.0]
-    assert plot.plot.viewRange()[1][1] > 12.0
 
 
 def test_that_distillation_points_become_curves_and_a_new_training_starts_new_ones(loaded_window: MainWindow) -> None:
-    plot = loaded_window.recover_page.training_plot
-    assert plot.isHidden()
+    panel = loaded_window.recover_page.training_plot
+    assert panel.isHidden()
     for step, held_out in ((0, 2.0), (10, 1.0), (20, 1.5)):
         loaded_window.recovery.take(DistillationPoint(step, 20, held_out / 2, held_out, step == 10, step / 10))
-    assert not plot.isHidden()
-    steps, losses = plot.held_out.getData()
+    assert not panel.isHidden()
+    learnt, held, _ = panel.plot.listDataItems()
+    assert learnt.name() == "learnt from"
+    steps, losses = held.getData()
     assert steps.tolist() == [0, 10, 20]
     assert losses.tolist() == [2.0, 1.0, 1.5]
     loaded_window.recovery.take(DistillationPoint(0, 20, 3.0, 3.0, True, 0.0))
-    assert plot.held_out.getData()[0].tolist() == [0]
+    assert panel.plot.listDataItems()[1].getData()[0].tolist() == [0]

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from gui.main_window import MainWindow
+from gui.plot_panel import PlotPanel
 
 PLOTS = (
     "distribution_plot", "channel_ranges", "size_bars", "quality_bars", "latency_plot", "throughput_plot",
@@ -15,7 +16,9 @@ TABLES = ("layers", "benchmark_table", "history_table", "layer_errors_table", "o
 
 
 def test_that_all_of_them_can_be_saved(window: MainWindow) -> None:
-    assert all((window.distributions_page, window.compare_page, window.benchmark_page))  # built when asked for
+    pages = (window.distributions_page, window.tradeoff_page, window.compare_page, window.benchmark_page)
+    assert all((*pages, window.history_page))  # built when asked for
+    assert all(panel.plot for panel in window.findChildren(PlotPanel))
     for name in (*PLOTS, *TABLES):
         kind = "save_picture" if name in PLOTS else "save_table"
         widgets = [widget for widget in window.findChildren(QWidget) if widget.objectName() == name]

@@ -108,7 +108,7 @@ def test_that_a_locked_layer_keeps_its_bits_and_the_front_is_asked_for_anew(
     window, session = analysed_window, analysed_window.session
     with qtbot.waitSignal(window.fronts.front_changed, timeout=JOB_MS):
         session.toggle_lock([session.layers[0].name])
-    assert {point.bits[0] for point in window.tradeoff_page.points} == {8}
+    qtbot.waitUntil(lambda: {point.bits[0] for point in window.tradeoff_page.points} == {8})
     window.tradeoff_page.plot.point_chosen.emit(window.tradeoff_page.points[0])
     assert session.plan is not None
     assert session.plan.layer(session.layers[0].name).is_locked
@@ -123,7 +123,9 @@ def test_that_an_edit_of_a_free_layer_asks_for_no_front(analysed_window: MainWin
     assert window.fronts.current is front
 
 
-def test_that_a_result_joins_the_picture_and_other_axes_can_be_chosen(analysed_window: MainWindow) -> None:
+def test_that_a_result_joins_the_picture_and_other_axes_can_be_chosen(
+    analysed_window: MainWindow, qtbot: QtBot
+) -> None:
     window, session = analysed_window, analysed_window.session
     assert session.plan is not None
     box = window.findChild(QComboBox, "tradeoff_y")
@@ -131,6 +133,7 @@ def test_that_a_result_joins_the_picture_and_other_axes_can_be_chosen(analysed_w
     assert box.findData(Quantity.MEASURED_SQNR) < 0
     converted = ConvertResult("net.onnx", 100_000, 100_100, 526_000, 31.0, None, 32, ())
     session.add_result(converted, session.plan)
+    qtbot.waitUntil(lambda: box.findData(Quantity.MEASURED_SQNR) >= 0)
     box.setCurrentIndex(box.findData(Quantity.MEASURED_SQNR))
     box.activated.emit(box.currentIndex())
     assert box.currentData() == Quantity.MEASURED_SQNR
@@ -147,7 +150,7 @@ def test_that_auto_assign_meets_a_quality_and_says_why_each_layer_got_its_bits(
     assert value is not None
     kind.setCurrentIndex(2)
     value.setValue(20.0)
-    with qtbot.waitSignal(window.workflow.allocated, timeout=JOB_MS):
+    with qtbot.waitSignal(window.workflow.search.allocated, timeout=JOB_MS):
         press(dialog, "accept_button")
     finish_jobs(window, qtbot)
     assert window.session.figures is not None
@@ -166,7 +169,7 @@ def test_that_a_budget_out_of_reach_is_explained_in_the_dialog(analysed_window: 
     assert value is not None
     assert problem is not None
     value.setValue(1.0)
-    with qtbot.waitSignal(window.workflow.allocation_refused, timeout=JOB_MS):
+    with qtbot.waitSignal(window.workflow.search.allocation_refused, timeout=JOB_MS):
         press(dialog, "accept_button")
     assert dialog.isVisible()
     assert "cannot be reached" in problem.text()

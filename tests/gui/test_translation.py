@@ -21,7 +21,7 @@ from engine.requests.allocation import AllocateRequest, Budget
 from engine.requests.data import DataChoice, DataRequest
 from engine.sensitivity.matrix import Metric, Sensitivity
 from gui.app import build_main_window
-from gui.engine_texts import PROGRESS, find_template, translate_progress, translate_reason
+from gui.engine_texts import PROGRESS, WARNINGS, find_template, translate_progress, translate_reason
 from gui.main_window import MainWindow
 from gui.resource_files import TRANSLATIONS, load_sample
 from gui.settings import Settings
@@ -247,18 +247,32 @@ def _progress_texts(path: Path) -> Iterator[str]:
         return
     for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(call, ast.Call) and _name_of(call) == "report" and len(call.args) == 3:
-            message = call.args[2]
-            if isinstance(message, ast.Constant):
-                yield str(message.value)
-            elif isinstance(message, ast.JoinedStr):
-                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in message.values)
+            yield from _filled(call.args[2])
+
+
+def _filled(message: ast.expr) -> Iterator[str]:
+    """What a literal says, with x for every figure and name; nothing of what is no literal."""
+    if isinstance(message, ast.Constant):
+        yield str(message.value)
+    elif isinstance(message, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in message.values)
+
+
+def test_that_the_window_knows_what_a_conversion_warns_of() -> None:
+    tree = ast.parse((ROOT / "engine" / "conversion" / "convert.py").read_text(encoding="utf-8"))
+    (maker,) = (item for item in tree.body if isinstance(item, ast.FunctionDef) and item.name == "_warnings")
+    calls = (call for call in ast.walk(maker) if isinstance(call, ast.Call) and _name_of(call) == "append")
+    said = [text for call in calls for text in _filled(call.args[0])]
+    assert len(said) == len(WARNINGS)
+    assert [text for text in said if not find_template(text, WARNINGS)] == []
 
 
 def test_that_progress_is_said_in_the_language_of_the_window(qapp: QApplication) -> None:
     use_language(Language.CHINESE)
     try:
         assert translate_progress("Calibrating: sample 3 of 128") == "正在校准：样本 3 / 128"
-        assert translate_progress("gptq: Verifying: checking the file") == "gptq: 正在验证：检查文件"
+        assert translate_progress("correct: Verifying: checking the file") == "偏置校正: 正在验证：检查文件"
+        assert translate_progress("net: Verifying: checking the file") == "net: 正在验证：检查文件"
         assert translate_progress("something new") == "something new"
     finally:
         use_language(Language.ENGLISH)
@@ -276,6 +290,9 @@ def test_that_the_reasons_of_an_allocation_are_translated_whole(qapp: QApplicati
     use_language(Language.CHINESE)
     try:
         for reason in reasons:
-            assert not WORD.search(_without_units(translate_reason(reason).replace(" B", ""))), reason
+            said = translate_reason(reason)
+            assert not WORD.search(_without_units(said.replace(" B", ""))), reason
+            assert said.endswith("。")
+            assert ("；" in said) == (";" in reason)
     finally:
         use_language(Language.ENGLISH)

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from gui.app import build_main_window
 from gui.main_window import MainWindow
+from tests.gui.conftest import JOB_MS
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def start(qtbot: QtBot) -> Iterator[Callable[[], MainWindow]]:
     for window in windows:
         if window.runner.is_busy:
             window.runner.cancel()
-            qtbot.waitUntil(lambda window=window: not window.runner.is_busy, timeout=3000)
+            qtbot.waitUntil(lambda window=window: not window.runner.is_busy, timeout=JOB_MS)
         for dialog in window.findChildren(QDialog):
             dialog.close()
         window._is_closing = True

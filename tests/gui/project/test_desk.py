@@ -138,7 +138,7 @@ def test_that_a_saved_project_is_there_after_a_restart_and_goes_on(start: Start,
     assert session.is_analysed
     assert session.data is not None
     assert session.selected == session.layers[3].name
-    assert second.tabs.currentWidget() is second.history_page
+    qtbot.waitUntil(lambda: second.tabs.currentWidget().objectName() == "history_page")
     assert not second.desk.is_modified
     assert Settings().recent_files[0] == str(path)
     second.actions_["action_undo"].trigger()
@@ -230,7 +230,7 @@ def test_that_a_window_that_is_killed_in_mid_job_can_be_restored_and_finished(
     child.stdout.close()
 
     window = start()
-    qtbot.waitUntil(window.restore_bar.isVisible)
+    qtbot.waitUntil(window.restore_bar.isVisible, timeout=JOB_MS)
     assert "ended unexpectedly" in restore_text(window)
     assert "digits.onnx: 12 of 12 layers" in restore_text(window)
     with qtbot.waitSignal(window.desk.opened, timeout=JOB_MS):
@@ -259,14 +259,14 @@ def test_that_work_without_a_name_is_offered_again_and_a_look_is_not(start: Star
     assert len(find_leftovers()) == 1
 
     third = start()
-    qtbot.waitUntil(third.restore_bar.isVisible)
+    qtbot.waitUntil(third.restore_bar.isVisible, timeout=JOB_MS)
     assert "Unsaved work" in restore_text(third)
     press(third, "later_button")
     assert not third.restore_bar.isVisible()
     shut(third)
 
     third = start()
-    qtbot.waitUntil(third.restore_bar.isVisible)
+    qtbot.waitUntil(third.restore_bar.isVisible, timeout=JOB_MS)
     press(third, "discard_button")
     press(dialog_of(third, "message_box"), "accept_button")
     assert not third.restore_bar.isVisible()

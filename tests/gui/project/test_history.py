@@ -112,6 +112,17 @@ def test_that_a_plan_comes_back_and_the_next_run_knows_its_parent(history: MainW
     assert session.history[3].parent == session.history[0].id
 
 
+def test_that_buttons_say_that_a_run_has_to_be_selected_first(history: MainWindow) -> None:
+    table(history).clearSelection()
+    button = history.findChild(QAbstractButton, "history_action_run_plan")
+    assert button is not None
+    assert not button.isEnabled()
+    assert "Select a run" in button.toolTip()
+    table(history).selectRow(0)
+    assert button.isEnabled()
+    assert button.toolTip() == "Make the plan of this run the plan (T)"
+
+
 def test_that_compare_shows_what_is_chosen(history: MainWindow) -> None:
     table(history).selectRow(0)
     press(history, "history_action_run_compare")
