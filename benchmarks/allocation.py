@@ -21,7 +21,8 @@ import numpy.typing as npt
 from benchmarks.manifest_accuracy import SUBJECTS, Subject
 from engine.data.dataset import open_dataset
 from engine.job_context import JobContext
-from engine.jobs.operations import open_cached, run_request
+from engine.jobs.operations import run_request
+from engine.jobs.operations.opened_models import open_cached
 from engine.model.opened import Model, open_model
 from engine.numerics.schemes import ActivationMode
 from engine.plan import Plan, PlanDefaults, build_plan

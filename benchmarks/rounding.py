@@ -3,14 +3,14 @@
     python -m benchmarks.rounding [--models resnet20 …] [--roundings nearest gptq] [--bits 4] [--samples 128]
                                   [--activations static8] [--group-size 32] [--evaluate 5000] [--asymmetric]
                                   [--changes none equalize correct_bias equalize+correct_bias awq smooth]
-                                  [--per-tensor] [--distill 300]
+                                  [--per-tensor] [--reconstruct 100] [--distill 300]
 
 `--changes` are what is done to the network before its weights are rounded; every one is measured with every rounding.
 
 Every row is a plan of one bit width for all layers, converted with the first samples, whose labels are not used,
 and evaluated on the others. "drop" is top-1 lost against float, in points, or the perplexity gained; seconds are
-those of the whole conversion. With --distill, every row is followed by one of the same codes trained for so many
-steps.
+those of the whole conversion. With --reconstruct and --distill, every row is followed by ones of the same codes
+trained for so many steps, block by block or as a whole.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.manifest_accuracy import ASSETS, SUBJECTS, Subject, measure, print_row
-from engine.cli.options import ACTIVATIONS
+from engine.cli.scheme_options import ACTIVATIONS
 from engine.errors import BitsmithError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
@@ -70,12 +70,18 @@ def compare(name: str, defaults: PlanDefaults, args: argparse.Namespace) -> None
     print(f"{name}: {reference.samples} samples evaluated, {args.samples} calibrate, {args.bits} bits")
     print_row("float", reference, subject.model.stat().st_size, 0.0)
     with tempfile.TemporaryDirectory() as folder:
-        for rounding, change, steps in itertools.product(args.roundings, args.changes, sorted({0, args.distill})):
+        rows = itertools.product(args.roundings, args.changes, sorted({0, args.reconstruct}), sorted({0, args.distill}))
+        for rounding, change, block_steps, steps in rows:
             row = rounding if change == "none" else f"{rounding} {change}"
+            row = f"{row} + {block_steps} a block" if block_steps else row
             row = f"{row} + {steps} steps" if steps else row
             output = Path(folder) / f"{row}.onnx"
             changed = dataclasses.replace(
-                defaults, rounding=Rounding(rounding), distillation_steps=steps, **CHANGES[change]
+                defaults,
+                rounding=Rounding(rounding),
+                reconstruction_steps=block_steps,
+                distillation_steps=steps,
+                **CHANGES[change],
             )
             try:
                 result, seconds = convert(subject, plan_of(subject, changed, args.bits), output, args.samples)
@@ -93,6 +99,7 @@ def main() -> None:
     parser.add_argument("--changes", nargs="+", choices=list(CHANGES), default=["none"])
     parser.add_argument("--per-tensor", action="store_true", help="one scale per 8-bit weight")
     parser.add_argument("--asymmetric", action="store_true", help="4-bit weights with zero points")
+    parser.add_argument("--reconstruct", type=int, default=0, metavar="STEPS", help="also with so many for each block")
     parser.add_argument("--distill", type=int, default=0, metavar="STEPS", help="also with so many steps")
     parser.add_argument("--bits", type=int, default=4)
     parser.add_argument("--samples", type=int, default=128, help="to calibrate on")

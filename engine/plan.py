@@ -89,8 +89,9 @@ class PlanDefaults:
     What is done to the network before anything is rounded: `equalize` evens out weight ranges across layers,
     `input_scaling` those of weights and inputs in transformers; `correct_bias` takes mean errors out of biases.
 
-    `distillation_steps` is for how long all integer weights are trained, once they are rounded, to give the outputs
-    of the float model; 0 leaves them as they are.
+    What is done once they are rounded, 0 leaving it out: `reconstruction_steps` is for how long every block of the
+    network is trained to give what it gives in the float model, `distillation_steps` for how long all integer weights
+    are trained together to give the outputs of the float model.
     """
 
     activations: ActivationMode = ActivationMode.STATIC
@@ -108,8 +109,11 @@ class PlanDefaults:
     input_scaling: InputScaling = InputScaling.NONE
     correct_bias: bool = False
     distillation_steps: int = 0
+    reconstruction_steps: int = 0
 
     def __post_init__(self) -> None:
+        if self.reconstruction_steps < 0:
+            raise PlanError(f"{self.reconstruction_steps} steps of reconstruction are too few. Give 0 or more.")
         if self.distillation_steps < 0:
             raise PlanError(f"{self.distillation_steps} steps of distillation are too few. Give 0 or more.")
         if self.per_tensor and self.weight_only_kernel == Kernel.NBITS:
@@ -192,6 +196,11 @@ class Plan:
     def is_distilled(self) -> bool:
         """Whether there are integer weights, and they are trained."""
         return self.defaults.distillation_steps > 0 and any(x.weights.is_integer for x in self.layers.values())
+
+    @property
+    def is_reconstructed(self) -> bool:
+        """Whether there are integer weights, and they are trained block by block."""
+        return self.defaults.reconstruction_steps > 0 and any(x.weights.is_integer for x in self.layers.values())
 
     @property
     def digest(self) -> str:
@@ -358,7 +367,7 @@ def plan_to_json(plan: Plan) -> JsonObject:
             **({"rounding": str(plan.defaults.rounding)} if plan.defaults.rounding != Rounding.NEAREST else {}),
             **{name: True for name in _SWITCHES if getattr(plan.defaults, name)},
             **_scaling_to_json(plan.defaults.input_scaling),
-            **({"distillation_steps": plan.defaults.distillation_steps} if plan.defaults.distillation_steps else {}),
+            **{name: getattr(plan.defaults, name) for name in _STEPS if getattr(plan.defaults, name)},
         },
         "layers": {name: _layer_to_json(plan.layers[name]) for name in sorted(plan.layers)},
         "provenance": plan.provenance,
@@ -400,6 +409,8 @@ def _layer_to_json(layer: LayerPlan) -> JsonObject:
 
 # Defaults that are off unless they are named.
 _SWITCHES = ("per_tensor", "equalize", "correct_bias")
+# Counts that are 0 unless they are named.
+_STEPS = ("reconstruction_steps", "distillation_steps")
 _LAYER_KEYS = {
     "bits", "kernel", "symmetric", "granularity", "group_size", "weight_range", "rounding", "locked",
     "reduce_range", "weight_percentile", "clip", "input_range",
@@ -409,7 +420,7 @@ _MODEL_KEYS = {"name", "sha256"}
 _DEFAULTS_KEYS = {
     "activations", "activation_method", "activation_percentile", "group_size", "weight_range", "weight_only_kernel",
     "reduce_range", "portable", "weight_percentile", "asymmetric", "rounding", "input_scaling",
-    "distillation_steps", *_SWITCHES,
+    *_STEPS, *_SWITCHES,
 }  # fmt: skip
 
 
@@ -446,6 +457,7 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
                 correct_bias=_switch(defaults, "correct_bias"),
                 input_scaling=InputScaling(defaults.get("input_scaling", "none")),
                 distillation_steps=_count(defaults, "distillation_steps", 0),
+                reconstruction_steps=_count(defaults, "reconstruction_steps", 0),
             ),
             provenance=_text({"provenance": "", **document}, "provenance"),
             extra=_unknown_fields(document),

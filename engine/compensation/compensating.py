@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx_ir as ir
 
 from engine.calibration.collection import ActivationVisitor, visit_activations
 from engine.compensation.inputs import InputQuantization
 from engine.compensation.moments import Moments
+from engine.compensation.prior import choose_prior
 from engine.compensation.rounding import round_weight
 from engine.compensation.rows import MAX_MOMENT_BYTES, RowDraw, moment_bytes
 from engine.compensation.walk import Replaced, Walk
@@ -121,7 +123,10 @@ class _Chooser:
         nearest = quantize_layer(matrix, summary, choice)
         weight = nearest
         if choice.rounding != Rounding.NEAREST:
-            weight = round_weight(choice.rounding, matrix, moments, nearest, choice.weights)
+            fitted = moments if self._bias_of(layer, len(matrix)) is None else moments.centred()
+            if fitted.halves is not None:
+                fitted = fitted.with_prior(choose_prior(matrix, fitted.halves, nearest, choice.weights))
+            weight = round_weight(choice.rounding, matrix, fitted, nearest, choice.weights)
         self.weights[layer.name] = weight
         restored = weight.dequantize()
         self._replace(layer, restored)
@@ -136,11 +141,16 @@ class _Chooser:
             LayerRounding(layer.name, choice.rounding, _sqnr_db(energy, before), _sqnr_db(energy, after))
         )
 
+    def _bias_of(self, layer: Layer, channels: int) -> ir.Value | None:
+        """The layer's bias, if it has one value per channel that nothing else reads."""
+        value = layer.bias_value
+        if value is None or layer.bias is None or value.const_value is None or len(value.uses()) > 1:
+            return None
+        return None if value.const_value.size != channels or value.is_graph_output() else value
+
     def _correct_bias(self, layer: Layer, shift: npt.NDArray[np.float64]) -> None:
-        value, bias = layer.bias_value, layer.bias
-        if value is None or bias is None or value.const_value is None or len(value.uses()) > 1:
-            return
-        if value.const_value.size != len(shift) or value.is_graph_output():
+        value, bias = self._bias_of(layer, len(shift)), layer.bias
+        if value is None or bias is None or value.const_value is None:
             return
         self.biases[layer.name] = (bias + shift).astype(np.float32)
         beta = attribute_float(layer.node, "beta", 1.0) if layer.op == "Gemm" else 1.0

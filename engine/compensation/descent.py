@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from engine.compensation.fake_quantization import TrainableWeight
+
 Tensor = torch.Tensor
 
 MOMENTUM, SQUARE_MOMENTUM, EPSILON = 0.9, 0.99, 1e-12
@@ -35,6 +37,16 @@ class Parameter:
     def __post_init__(self) -> None:
         self.momentum = torch.zeros_like(self.values)
         self.square = torch.zeros_like(self.values[..., :1] if self.is_shared else self.values)
+
+
+def weight_parameters(weight: TrainableWeight, code_rate: float, scale_rate: float) -> list[Parameter]:
+    """Everything that is learned of a weight, with the rates of codes and zero points and of scales' logarithms."""
+    found = [Parameter(weight.latent, code_rate, is_shared=True), Parameter(weight.log_scale, scale_rate)]
+    if weight.log_multiplier is not None:
+        found.append(Parameter(weight.log_multiplier, scale_rate))
+    if weight.zero_point is not None:
+        found.append(Parameter(weight.zero_point, code_rate, is_shared=True))
+    return found
 
 
 class Descent:

@@ -11,17 +11,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from engine.compensation.descent import Descent, Parameter
+from engine.compensation.descent import Descent, Parameter, weight_parameters
 from engine.compensation.distillation_data import Augmentation, Samples, Values
 from engine.compensation.distillation_loss import OutputLoss
 from engine.compensation.inputs import InputQuantization
+from engine.compensation.side_by_side import PARTS, side_by_side
 from engine.compensation.student import Student
 from engine.data.dataset import Dataset
 from engine.errors import UnsupportedOperator
@@ -36,9 +36,6 @@ Tensor = torch.Tensor
 
 # The learning rate rises over the first steps, in which the gradients' sizes are not known yet.
 WARM_UP = 10
-# Parts of a batch that go through the network side by side, one thread each, if there are so many: threads that
-# share every operator wait for each other, and on a busy computer for very long. What results does not depend on them.
-PARTS = 4
 # What waits between the forward and backward passes of these.
 ACTIVATION_BYTES = 2 << 30
 
@@ -143,15 +140,9 @@ class Distillation:
             JobCancelled: cancelled; `best` is what there is.
         """
         context.report(0, self._settings.steps, "Preparing to distill")
-        threads = torch.get_num_threads()
-        try:
-            torch.set_num_threads(1)
-            with ThreadPoolExecutor(min(threads, PARTS), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                self._pool = pool
-                self._begin(dataset, samples, context)
-                self._train(max(1, self._batch // self._data.unit))
-        finally:
-            torch.set_num_threads(threads)
+        with side_by_side() as self._threads:
+            self._begin(dataset, samples, context)
+            self._train(max(1, self._batch // self._data.unit))
         return self.best
 
     def _train(self, units_per_step: int) -> None:
@@ -191,12 +182,7 @@ class Distillation:
         settings = self._settings
         found = [Parameter(bias.moved, settings.bias_rate) for bias in self._student.biases.values()]
         for weight in self._student.weights.values():
-            found.append(Parameter(weight.latent, settings.code_rate, is_shared=True))
-            found.append(Parameter(weight.log_scale, settings.scale_rate))
-            if weight.log_multiplier is not None:
-                found.append(Parameter(weight.log_multiplier, settings.scale_rate))
-            if weight.zero_point is not None:
-                found.append(Parameter(weight.zero_point, settings.code_rate, is_shared=True))
+            found += weight_parameters(weight, settings.code_rate, settings.scale_rate)
         return found
 
     def _schedule(self, step: int) -> float:
@@ -224,17 +210,13 @@ class Distillation:
             if self._augmentation is not None:
                 values = self._augmentation.apply(values, noise)
             parts.append((values, len(part) / len(units)))
-        found = list(self._pool.map(lambda part: self._differentiate(*part), parts))
-        gradients = [_add(items) for items in zip(*(gradients for _, gradients in found), strict=True)]
-        return sum(loss for loss, _ in found), gradients
+        return self._threads.differentiate(parts, self._measure, self._trained)
 
-    def _differentiate(self, values: Values, share: float) -> tuple[float, tuple[Tensor | None, ...]]:
+    def _measure(self, part: tuple[Values, float]) -> Tensor:
+        """The loss of some inputs, times their share."""
         self._context.check_cancelled()
-        loss = self._measure(values) * share
-        return loss.item(), torch.autograd.grad(loss, self._trained, allow_unused=True)
-
-    def _measure(self, values: Values) -> Tensor:
-        return self._loss.measure(self._teach(values, self._fetch), self._student.run(values, self._fetch))
+        values, share = part
+        return self._loss.measure(self._teach(values, self._fetch), self._student.run(values, self._fetch)) * share
 
     def _count_at_once(self, first: Values) -> int:
         """Samples that go through the network at once, from what one of them leaves for the backward pass."""
@@ -249,28 +231,14 @@ class Distillation:
             self._student.run(first, self._fetch)
         return max(1, min(math.ceil(self._batch / PARTS), ACTIVATION_BYTES // PARTS // max(taken, 1)))
 
-    @torch.no_grad()
-    def _measure_only(self, values: Values) -> float:
-        self._context.check_cancelled()
-        return self._measure(values).item()
-
     def _judge(self, step: int, losses: Sequence[float]) -> None:
         """Measure the held-out samples, and keep the state if it is the best so far."""
         batches = list(self._data.held_out_batches(self._part))
-        found = self._pool.map(lambda batch: self._measure_only(batch[0]) * batch[1], batches)
-        held_out = sum(found) / sum(units for _, units in batches)
+        found = self._threads.measure(batches, self._measure)
+        held_out = sum(loss.item() for loss in found) / sum(units for _, units in batches)
         is_best = not self.points or held_out < min(point.held_out_loss for point in self.points)
         if is_best:
             self.best = self._student.freeze()
         mean = float(np.mean(losses)) if losses else held_out
         self.points.append(DistillationPoint(step, self._settings.steps, mean, held_out, is_best, self._seconds))
         self._context.partial(self.points[-1])
-
-
-def _add(gradients: Iterable[Tensor | None]) -> Tensor | None:
-    """The sum, in order; None where no part depends on the parameter."""
-    total: Tensor | None = None
-    for gradient in gradients:
-        if gradient is not None:
-            total = gradient if total is None else total + gradient
-    return total

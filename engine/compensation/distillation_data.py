@@ -69,8 +69,18 @@ class Samples:
 
     def take(self, units: Tensor) -> Values:
         """The inputs of these units, one batch."""
-        rows = (units[:, None] * self.unit + torch.arange(self.unit)).reshape(-1)
+        rows = self.rows(units)
         return {**self._shared, **{name: values[rows] for name, values in self._values.items()}}
+
+    def rows(self, units: Tensor) -> Tensor:
+        """The samples that these units are."""
+        return (units[:, None] * self.unit + torch.arange(self.unit)).reshape(-1)
+
+    def limit(self, units: int) -> None:
+        """Go on with so many units at most, the first ones, and hold out a share of these."""
+        total = min(max(1, units), self.units + self.held_out)
+        self.held_out = count_held_out(total)
+        self.units = total - self.held_out
 
     def draw(self, count: int, noise: torch.Generator) -> Iterator[Tensor]:
         """Numbers of units to learn from, `count` at a time, without end: every one once before any comes again."""

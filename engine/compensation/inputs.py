@@ -26,12 +26,14 @@ class InputQuantization:
     Attributes:
         static: input tensor by layer name.
         written: tensors that kernels write as integers, so that everything reads them from their grids.
+        sources: of the tensors whose ranges are not set by hand, the tensors whose ranges these are.
     """
 
     grids: Mapping[str, TensorQuantization] = field(default_factory=dict)
     static: Mapping[str, str] = field(default_factory=dict)
     dynamic: frozenset[str] = frozenset()
     written: frozenset[str] = frozenset()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Model, plan: Plan, calibration: Calibration | None) -> InputQuantization:
@@ -48,6 +50,11 @@ class InputQuantization:
             {name: tensor for name, tensor in static.items() if tensor in grids},
             frozenset(name for name, kernel in kernels.items() if kernel == Kernel.DYNAMIC),
             frozenset(name for name in placement.integer_producers if name in grids),
+            {
+                tensor: source
+                for tensor, source in placement.range_source.items()
+                if tensor in grids and source not in placement.fixed_ranges
+            },
         )
 
     def changes(self, layer: str) -> bool:

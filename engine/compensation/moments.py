@@ -31,6 +31,8 @@ class Moments:
         square: A [groups, inputs, inputs]. Without quantized inputs, all three are one array.
         float_sum, sum: Σ x and Σ q, [groups, inputs].
         rows: how many were added.
+        halves: the sums of every other batch, and of those between, where there are several; the prior is chosen by
+            them.
     """
 
     float_square: Wide
@@ -39,6 +41,7 @@ class Moments:
     float_sum: Wide
     sum: Wide
     rows: int = 0
+    halves: tuple[Moments, Moments] | None = None
 
     @classmethod
     def empty(cls, groups: int, inputs: int, *, is_quantized: bool) -> Moments:
@@ -69,6 +72,48 @@ class Moments:
             _add_products(self.cross, other, part)
             _add_products(self.square, other, other)
             self.sum += other.sum(axis=1)
+
+    @classmethod
+    def joined(cls, one: Moments, other: Moments) -> Moments:
+        """The sums of both, which become its halves."""
+        square, total = one.square + other.square, one.sum + other.sum
+        rows, halves = one.rows + other.rows, (one, other)
+        if not one.is_quantized:
+            return cls(square, square, square, total, total, rows, halves)
+        float_square, cross = one.float_square + other.float_square, one.cross + other.cross
+        return cls(float_square, cross, square, one.float_sum + other.float_sum, total, rows, halves)
+
+    def centred(self) -> Moments:
+        """Those of inputs less their means: all that counts where a bias takes the mean error out."""
+        halves = None if self.halves is None else (self.halves[0].centred(), self.halves[1].centred())
+        count = max(self.rows, 1)
+
+        def centre(square: Wide, one: Wide, other: Wide) -> Wide:
+            found: Wide = square - one[:, :, None] * other[:, None, :] / count
+            return found
+
+        square, zero = centre(self.square, self.sum, self.sum), np.zeros_like(self.sum)
+        if not self.is_quantized:
+            return Moments(square, square, square, zero, zero, self.rows, halves)
+        float_square = centre(self.float_square, self.float_sum, self.float_sum)
+        cross = centre(self.cross, self.sum, self.float_sum)
+        return Moments(float_square, cross, square, zero, zero, self.rows, halves)
+
+    def with_prior(self, share: float) -> Moments:
+        """Those with so many inputs more, by the energy there is, that are independent and alike in both networks."""
+        if not share:
+            return self
+        prior = share * np.einsum("gkk->gk", self.square)
+
+        def add(square: Wide) -> Wide:
+            found: Wide = square.copy()
+            np.einsum("gkk->gk", found)[...] += prior
+            return found
+
+        square = add(self.square)
+        if not self.is_quantized:
+            return Moments(square, square, square, self.sum, self.sum, self.rows)
+        return Moments(add(self.float_square), add(self.cross), square, self.float_sum, self.sum, self.rows)
 
     def split(self, matrix: npt.NDArray[np.floating]) -> Wide:
         """[channels, inputs] as float64 [groups, channels / groups, inputs]."""

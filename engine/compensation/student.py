@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,16 @@ from engine.compensation.fake_quantization import (
     fake_quantize_static,
 )
 from engine.compensation.inputs import InputQuantization
+from engine.compensation.learned_grids import LearnedGrid, drop_quantization
 from engine.model.graph import attribute_float
 from engine.model.layers import Layer
 from engine.model.opened import Model
 from engine.model.quantized_layers import ChosenWeights, fake_quantize_layer, quantize_layer
-from engine.numerics.affine import TensorQuantization
 from engine.numerics.schemes import Kernel
 from engine.numerics.weights import largest_multiplier, range_of
 from engine.plan import Plan
 from engine.sizes import group_scales
-from engine.torch_graph.graph import Rewrite, TorchGraph
+from engine.torch_graph.graph import TorchGraph
 from engine.torch_graph.tensors import to_tensor
 
 Tensor = torch.Tensor
@@ -62,11 +63,20 @@ class TrainableBias:
         return (self.values() / self.beta).reshape(self.shape)
 
 
+@dataclass(frozen=True)
+class Dropping:
+    """Leaves a share of the values that kernels would quantize as they are, at random."""
+
+    share: float
+    noise: torch.Generator
+
+
 class Student:
     """A network under a plan, all of whose integer weights can be trained, but for those that layers share.
 
     Attributes:
         weights, biases: what is trained, by layer name.
+        grids: what can be trained besides, by the tensor that the range is that of.
     """
 
     def __init__(
@@ -82,7 +92,8 @@ class Student:
         self.biases: dict[str, TrainableBias] = {}
         self._fixed: dict[str, Tensor] = {}
         self._alphas: dict[str, float] = {}
-        self._rewrites = {name: _quantizer(inputs.grids[name]) for name in inputs.written}
+        self._fixed_grids = {**inputs.grids, **chosen.grids}
+        self.grids = {source: LearnedGrid(self._fixed_grids[tensor]) for tensor, source in inputs.sources.items()}
         for layer in model.layers:
             self._add(layer)
 
@@ -120,39 +131,66 @@ class Student:
             moved=torch.zeros(len(matrix), requires_grad=True),
         )
 
-    def run(self, values: Values, fetch: Sequence[str]) -> list[Tensor]:
+    def run(
+        self,
+        values: Values,
+        fetch: Sequence[str],
+        *,
+        layers: Collection[str] | None = None,
+        dropping: Dropping | None = None,
+    ) -> list[Tensor]:
         """The outputs named in `fetch`.
+
+        Args:
+            layers: those that lie between `values` and `fetch`; None for all.
 
         Raises:
             UnsupportedOperator: an operator is used in a way that has no torch form.
         """
-        weights = {name: weight.stored() / self._alphas[name] for name, weight in self.weights.items()}
+        wanted = self._model.summary.layer_by_name if layers is None else layers
+        weights = {
+            name: weight.stored() / self._alphas[name] for name, weight in self.weights.items() if name in wanted
+        }
+        biases = {bias.name: bias.stored() for name, bias in self.biases.items() if name in wanted}
+
+        def quantize(name: str, value: Tensor) -> Tensor:
+            found = self._quantize(name, value)
+            return found if dropping is None else drop_quantization(value, found, dropping.share, dropping.noise)
+
+        def intercept(layer: str, value: Tensor) -> Tensor:
+            if layer in self._inputs.static:
+                name = self._inputs.static[layer]
+                return value if name in self._inputs.written else quantize(name, value)
+            return fake_quantize_dynamic(value) if layer in self._inputs.dynamic else value
+
         return self._graph.run(
-            {**values, **{bias.name: bias.stored() for bias in self.biases.values()}},
+            {**values, **biases},
             fetch,
             weights={**self._fixed, **weights},
-            intercept=self._intercept,
-            rewrites=self._rewrites,
+            intercept=intercept,
+            rewrites={name: partial(quantize, name) for name in self._inputs.written},
         )
 
-    def _intercept(self, layer: str, value: Tensor) -> Tensor:
-        if layer in self._inputs.static:
-            name = self._inputs.static[layer]
-            return value if name in self._inputs.written else fake_quantize_static(value, self._inputs.grids[name])
-        return fake_quantize_dynamic(value) if layer in self._inputs.dynamic else value
+    def _quantize(self, name: str, value: Tensor) -> Tensor:
+        grid = self.grids.get(self._inputs.sources.get(name, ""))
+        return fake_quantize_static(value, self._fixed_grids[name]) if grid is None else grid.apply(value)
 
     def project(self) -> None:
         """Bring what a step has taken beyond the limits of its storage back."""
         for weight in self.weights.values():
             weight.project()
+        for grid in self.grids.values():
+            grid.project()
 
     def freeze(self) -> ChosenWeights:
         """What the network has now, as conversion stores it."""
         weights = {name: weight.quantized() for name, weight in self.weights.items()}
         biases = {name: bias.values().detach().numpy().copy() for name, bias in self.biases.items()}
+        grids = {tensor: self.grids[source].quantization() for tensor, source in self._inputs.sources.items()}
         chosen = self._chosen
-        return dataclasses.replace(chosen, weights={**chosen.weights, **weights}, biases={**chosen.biases, **biases})
-
-
-def _quantizer(grid: TensorQuantization) -> Rewrite:
-    return lambda value: fake_quantize_static(value, grid)
+        return dataclasses.replace(
+            chosen,
+            weights={**chosen.weights, **weights},
+            biases={**chosen.biases, **biases},
+            grids={**chosen.grids, **grids},
+        )

@@ -164,7 +164,8 @@ class Walk:
             yield layer, made[key]
 
     def _sum(self, layer: Layer, tensor: str) -> Moments:
-        draw, moments = RowDraw(layer, self._samples), None
+        draw = RowDraw(layer, self._samples)
+        halves: list[Moments | None] = [None, None]
         is_same = not self._inputs.changes(layer.name) and all(
             pair.values[tensor] is pair.float_values[tensor] for pair in self._frontier
         )
@@ -172,9 +173,10 @@ class Walk:
             self._context.check_cancelled()
             values = pair.float_values[tensor].numpy()
             other = None if is_same else self._inputs.apply(layer.name, pair.values[tensor].numpy())
-            moments = draw.add(moments, values, other, index)
-        assert moments is not None
-        return moments
+            halves[index % 2] = draw.add(halves[index % 2], values, other, index)
+        first, second = halves
+        assert first is not None
+        return first if second is None else Moments.joined(first, second)
 
 
 def _same(value: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

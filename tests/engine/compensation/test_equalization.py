@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from engine.cli.options import add_scheme, read_scheme
+from engine.cli.scheme_options import add_scheme, read_scheme
 from engine.compensation.equalization import MAX_SCALE, equalize
 from engine.errors import BitsmithError
 from engine.job_context import JobContext

@@ -14,7 +14,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from engine.job_context import CallbackContext
-from engine.jobs.operations import open_cached, run_convert
+from engine.jobs.operations.conversion import run_convert
+from engine.jobs.operations.opened_models import open_cached
 from engine.numerics.schemes import ActivationMode, Rounding
 from engine.plan import Plan, PlanDefaults, build_plan
 from engine.requests.conversion import ConvertRequest, LayerRounding

@@ -209,9 +209,9 @@ class Tour:
                 driver.trigger(f"action_theme_{theme}")
                 yield driver.settled()
                 window = driver.window
-                for page in (window.tabs.widget(at) for at in range(window.tabs.count())):
-                    yield driver.turn_to(page)
-                    driver.shoot(f"{language}_{theme}_{page.objectName()}")
+                for at in range(window.tabs.count()):
+                    yield driver.turn_to(window.tabs.widget(at))
+                    driver.shoot(f"{language}_{theme}_{window.tabs.widget(at).objectName()}")
                 tabs = window.compare_page.tabs
                 yield driver.turn_to(window.compare_page)
                 for at in range(tabs.count()):
