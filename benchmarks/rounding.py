@@ -89,6 +89,7 @@ def compare(name: str, defaults: PlanDefaults, args: argparse.Namespace) -> None
                 print(f"  {row:18} refused: {error}", flush=True)
                 continue
             print_row(row, measure(output, subject, args.samples, args.evaluate), result.file_bytes, seconds)
+            print(f"  {'':18} {result.bits_per_weight:.2f} bits a weight, scales and zero points included", flush=True)
 
 
 def main() -> None:
