@@ -34,7 +34,7 @@ Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 NO_PARENT = QModelIndex()
 SORT_ROLE = Role.UserRole
-WIDEST_COLUMN = 170
+WIDEST_COLUMN = 140
 ROW_HEIGHT = 26
 
 

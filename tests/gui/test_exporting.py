@@ -12,6 +12,8 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QLabel, QLineEdit, 
 from pytestqt.qtbot import QtBot
 
 from engine.plan import build_plan
+from engine.requests.benchmark import LatencyRequest
+from engine.requests.handing_over import ReportRequest
 from gui.exporting import ExportChoice, ExportKind
 from gui.main_window import MainWindow
 
@@ -146,13 +148,15 @@ def test_that_a_job_that_begins_while_a_model_is_copied_is_waited_for(
     report = dialog.findChild(QCheckBox, "export_report")
     assert report is not None
     report.setChecked(True)
+    jobs: list[type] = []
+    window.runner.job_started.connect(lambda job: jobs.append(type(job.request)))
     accept(dialog).click()
     window.workflow.measure_latency(1)
-    assert window.runner.is_busy
-    qtbot.waitUntil((tmp_path / "copy.onnx").is_file, timeout=JOB_MS)
-    window.actions_["action_cancel"].trigger()
+    assert jobs == [LatencyRequest]
     assert "copy.report.html" in message()
+    assert (tmp_path / "copy.onnx").is_file()
     assert (tmp_path / "copy.report.html").is_file()
+    assert jobs == [LatencyRequest, ReportRequest]
 
 
 def test_that_two_exports_do_not_mix(
