@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 # What waits in memory at most, and on disk: of a larger frontier, fewer samples are used.
-MEMORY_BYTES = 128 << 20
+MEMORY_BYTES = 32 << 20
 DISK_BYTES = 8 << 30
 ALIGNMENT = 64
 
