@@ -39,9 +39,11 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
 
 from engine.recovery.targets import TargetKind
 from engine.requests.allocation import Budget
+from engine.requests.analysis import AnalysisMethod
 from engine.requests.data import DataChoice
 from gui.analysis_choice import AnalysisChoice
 from gui.app import SWITCH_INTERVAL_S, build_main_window
+from gui.exporting import ExportChoice, ExportKind
 from gui.job_runner import Job
 from gui.main_window import MainWindow
 from gui.recover.choice import DEFAULT_TARGETS, RecoverChoice
@@ -58,6 +60,8 @@ AFTER_MS = 400
 LEAST_MS = 3500
 JOB_S = 900
 RECOVER_S = 30
+POLISH_S = 10
+FEW_SAMPLES = 4
 UNREACHABLE_DB = 190.0
 SIZE = (1360, 860)
 
@@ -150,10 +154,38 @@ class Stage:
             "convert": self._convert,
             "compare": window.actions_["action_compare"].trigger,
             "benchmark": window.actions_["action_benchmark"].trigger,
+            "layer errors": lambda: self._press("compare_layers_button"),
+            "samples": lambda: self._press("find_samples_button"),
+            "why": lambda: self._press("why_button"),
+            "measure": lambda: workflow.search.polish(Budget(size_ratio=0.25), POLISH_S),
+            "bundle": self._bundle,
+            "report": lambda: window.exporter.report(self._folder / "report.html"),
+            "loss-aware": lambda: self._analyse(AnalysisMethod.LOSS),
+            "exact": lambda: self._analyse(AnalysisMethod.EXACT),
             "save": self._save,
             "sample": window.open_sample,
             "recover": self._recover,
         }
+
+    def _press(self, name: str) -> None:
+        """A button of the Compare page, with the tab that it is on in sight."""
+        page = self.window.compare_page
+        self.window.tabs.setCurrentWidget(page)
+        button = page.findChild(QPushButton, name)
+        assert button is not None
+        page.tabs.setCurrentWidget(next(page.tabs.widget(at) for at in range(page.tabs.count())
+                                        if page.tabs.widget(at).isAncestorOf(button)))  # fmt: skip
+        button.click()
+
+    def _analyse(self, method: AnalysisMethod) -> None:
+        """With few samples: what the window does for a row does not depend on them."""
+        self.window.tabs.setCurrentWidget(self.window.layers_page)
+        self.window.workflow.analyse(AnalysisChoice(method, samples=FEW_SAMPLES))
+
+    def _bundle(self) -> None:
+        run = self.window.session.results[0]
+        target = self._folder / "bundle.zip"
+        self.window.exporter.export(ExportChoice(run, ExportKind.ZIP, target, name="net", version="1.0.0"))
 
     def _look_at_pages(self) -> None:
         """One after the other, for the first time."""

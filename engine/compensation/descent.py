@@ -7,6 +7,7 @@ keeps the proportions of their gradients.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from engine.compensation.fake_quantization import TrainableWeight
 Tensor = torch.Tensor
 
 MOMENTUM, SQUARE_MOMENTUM, EPSILON = 0.9, 0.99, 1e-12
+# The learning rate rises over the first steps, in which the gradients' sizes are not known yet.
+WARM_UP = 10
 
 
 @dataclass
@@ -68,3 +71,8 @@ class Descent:
             item.square.lerp_(square.mean(-1, keepdim=True) if item.is_shared else square, 1 - SQUARE_MOMENTUM)
             unbiased = (item.square / (1 - SQUARE_MOMENTUM**self._steps)).sqrt_().add_(EPSILON)
             item.values.sub_(item.momentum / unbiased, alpha=item.rate * share / (1 - MOMENTUM**self._steps))
+
+
+def rate_share(step: int, steps: int) -> float:
+    """The share of the learning rates that a step takes, from 1 to `steps`: up in a line, down along a cosine."""
+    return min(1.0, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * (step - 1) / steps))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.compensation.descent import Descent, Parameter, weight_parameters
+from engine.compensation.descent import Descent, Parameter, rate_share, weight_parameters
 from engine.compensation.distillation_data import Augmentation, Samples, Values
 from engine.compensation.distillation_loss import OutputLoss
 from engine.compensation.inputs import InputQuantization
@@ -34,8 +34,6 @@ from engine.torch_graph.graph import TorchGraph
 
 Tensor = torch.Tensor
 
-# The learning rate rises over the first steps, in which the gradients' sizes are not known yet.
-WARM_UP = 10
 # What waits between the forward and backward passes of these.
 ACTIVATION_BYTES = 2 << 30
 
@@ -157,7 +155,7 @@ class Distillation:
         for step, units in zip(range(1, settings.steps + 1), draws, strict=False):
             loss, gradients = self._learn(units, noise)
             losses.append(loss)
-            descent.step(gradients, self._schedule(step))
+            descent.step(gradients, rate_share(step, settings.steps))
             self._student.project()
             is_over = settings.seconds is not None and self._seconds >= settings.seconds
             self._report(step, losses[-1])
@@ -184,10 +182,6 @@ class Distillation:
         for weight in self._student.weights.values():
             found += weight_parameters(weight, settings.code_rate, settings.scale_rate)
         return found
-
-    def _schedule(self, step: int) -> float:
-        """The share of the learning rates that this step takes."""
-        return min(1.0, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * (step - 1) / self._settings.steps))
 
     @property
     def _seconds(self) -> float:

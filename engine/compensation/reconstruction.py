@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 
 from engine.compensation.blocks import Block, find_blocks
-from engine.compensation.descent import Descent, Parameter, weight_parameters
+from engine.compensation.descent import Descent, Parameter, rate_share, weight_parameters
 from engine.compensation.distillation_data import Samples, Values
 from engine.compensation.inputs import InputQuantization
 from engine.compensation.learned_grids import drop_quantization
@@ -41,8 +41,6 @@ from engine.torch_graph.graph import TorchGraph
 
 Tensor = torch.Tensor
 
-# The learning rate rises over the first steps, in which the gradients' sizes are not known yet.
-WARM_UP = 10
 # Tensors at the cuts, float and quantized, of all samples.
 CUT_BYTES = 2 << 30
 # What one batch has at a block's start and end; of wide blocks a batch has fewer samples, whose many positions say
@@ -241,7 +239,7 @@ class Reconstruction:
         for step, units in zip(range(1, settings.steps + 1), draws, strict=False):
             _, gradients = self._learn(task, units, trained)
             used = [gradient is not None for gradient in gradients]
-            descent.step(gradients, self._schedule(step))
+            descent.step(gradients, rate_share(step, settings.steps))
             self._student.project()
             if step % every == 0 or step == settings.steps:
                 held_out = self._judge(task)
@@ -316,10 +314,6 @@ class Reconstruction:
         parts = torch.split(units, PASS_SAMPLES if self._data.is_free else 1)
         found = self._threads.measure(parts, lambda part: self._measure(task, part, None) * len(part))
         return sum(loss.item() for loss in found) / len(units)
-
-    def _schedule(self, step: int) -> float:
-        """The share of the learning rates that this step takes."""
-        return min(1.0, step / WARM_UP) * 0.5 * (1 + math.cos(math.pi * (step - 1) / self._settings.steps))
 
     def _report(self, index: int, step: int, first: float, best: float) -> None:
         steps, blocks = self._settings.steps, len(self._blocks)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
@@ -16,9 +14,6 @@ from gui.compare.store import Comparisons, Subject
 from gui.job_runner import Job, JobRunner
 from gui.notify import Notifier
 from gui.session import Session
-
-if TYPE_CHECKING:
-    from engine.requests.request import Request
 
 
 class CompareJobs(QObject):
@@ -57,7 +52,7 @@ class CompareJobs(QObject):
             self._is_evaluating = True
 
         request = EvaluateRequest(path, data, reference=model.path)
-        self._run(request, self.tr("Evaluate {name}").format(name=pending[0].name), evaluated, failed)
+        self.runner.run(request, self.tr("Evaluate {name}").format(name=pending[0].name), evaluated, failed)
 
     def compare_layers(self) -> None:
         """Measure the error of every layer in all ticked results."""
@@ -65,9 +60,8 @@ class CompareJobs(QObject):
         results = tuple(subject.path for subject in self._store.results if self._store.is_ticked(subject))
         if model is None or data is None or not results:
             return
-        self._run(
-            LayerErrorsRequest(model.path, results, data), self.tr("Compare layers"), self._store.set_layer_errors
-        )
+        request = LayerErrorsRequest(model.path, results, data)
+        self.runner.run(request, self.tr("Compare layers"), self._store.set_layer_errors, self._notifier.error)
 
     def find_samples(self, subject: Subject) -> None:
         """Find the samples that one result changed most."""
@@ -75,7 +69,8 @@ class CompareJobs(QObject):
         if model is None or data is None:
             return
         title = self.tr("Samples that {name} changed").format(name=subject.name)
-        self._run(ChangedSamplesRequest(model.path, subject.path, data), title, self._store.set_samples)
+        request = ChangedSamplesRequest(model.path, subject.path, data)
+        self.runner.run(request, title, self._store.set_samples, self._notifier.error)
 
     def find_bottlenecks(self, subject: Subject, threads: int) -> None:
         """Find what costs one result its speed."""
@@ -84,26 +79,12 @@ class CompareJobs(QObject):
             return
         title = self.tr("Why {name} is not faster").format(name=Path(subject.path).name)
         request = BottlenecksRequest(model.path, subject.path, self._data, threads)
-        self._run(request, title, self._store.set_bottlenecks)
+        self.runner.run(request, title, self._store.set_bottlenecks, self._notifier.error)
 
     @property
     def _data(self) -> DataChoice | None:
         data = self._session.data
         return self._session.evaluation_data or (data.calibration if data else None)
-
-    def _run(
-        self,
-        request: Request,
-        title: str,
-        succeeded: Callable[[Any], None],
-        failed: Callable[[str], None] | None = None,
-    ) -> None:
-        if self.runner.is_busy:
-            return
-        job = self.runner.create(request, title)
-        job.succeeded.connect(succeeded)
-        job.failed.connect(failed or self._notifier.error)
-        self.runner.start(job)
 
     def _on_job_finished(self, _job: Job) -> None:
         if self._is_evaluating:
