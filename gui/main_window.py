@@ -367,7 +367,8 @@ class MainWindow(PagedWindow):
         if model is not None:
             name = path.name if path else Path(model.path).name
             self.setWindowTitle(self.tr("{name}[*] – Bitsmith").format(name=name))
-            self.setWindowModified(self.desk.is_modified)
+            if self.isWindowModified() != self.desk.is_modified:  # telling the platform anew costs half a millisecond
+                self.setWindowModified(self.desk.is_modified)
 
     def _look(self) -> WindowState:
         return WindowState(page=self.tabs.currentWidget().objectName())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,17 +63,19 @@ class Measurements:
         self._origin = origin
         self._is_outdated = True
 
-    def add(self, row: SensitivityRow) -> frozenset[str]:
-        """Take a row; returns the layers whose cells changed."""
-        dropped = frozenset[str]()
+    def add(self, rows: Iterable[SensitivityRow]) -> frozenset[str]:
+        """Take rows; returns the layers whose cells changed."""
+        changed = frozenset[str]()
         if self._is_outdated:
-            dropped = self.clear()
+            changed = self.clear()
             self._chosen = None
             self._is_outdated = False
-        self._take(row)
+        for row in rows:
+            self._take(row)
+            changed |= {row.layer}
         self.finished = self._partial = None
         self._update_scale()
-        return dropped | {row.layer}
+        return changed
 
     def finish(self, sensitivity: Sensitivity) -> frozenset[str]:
         """Take a whole analysis; returns the layers whose cells changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
@@ -273,10 +273,10 @@ class Session(RunHistory):
         before = self._metric_state
         self._announce_cells(self._measurements.clear(), before)
 
-    def add_row(self, row: SensitivityRow) -> None:
-        """Show the cells of one layer that has just been measured."""
+    def add_rows(self, rows: Iterable[SensitivityRow]) -> None:
+        """Show the cells of layers that have just been measured."""
         before = self._metric_state
-        self._announce_cells(self._measurements.add(row), before)
+        self._announce_cells(self._measurements.add(rows), before)
 
     def set_sensitivity(self, sensitivity: Sensitivity) -> None:
         """Take over a finished analysis."""

@@ -23,6 +23,7 @@ from engine.sensitivity.matrix import Sensitivity, SensitivityRow
 from engine.summary import ModelSummary
 from engine.units import format_bytes
 from gui.analysis_choice import AnalysisChoice
+from gui.batch import Batch
 from gui.data.feed import DataFeed
 from gui.engine_texts import translate_warning
 from gui.job_runner import Job, JobRunner
@@ -195,15 +196,21 @@ class Workflow(QObject):
             return
         digest = session.data.calibration_summary.digest
 
+        rows = Batch(session.add_rows)
+
         def row_ready(payload: object) -> None:
             if isinstance(payload, SensitivityRow):
-                session.add_row(payload)
+                rows.add(payload)
 
         def analysed(sensitivity: Sensitivity) -> None:
+            rows.drop()
             session.set_sensitivity(sensitivity)
 
         session.begin_analysis(AnalysisOrigin(str(choice.method), request.samples, digest))
-        self._run(request, self.tr("Sensitivity analysis"), analysed, row_ready)
+        job = self._run(request, self.tr("Sensitivity analysis"), analysed, row_ready)
+        if job is not None:
+            rows.setParent(job)
+            job.finished.connect(rows.hand_over)
 
     def forecast(self, choice: AnalysisChoice) -> None:
         """Time a trial of an analysis in the background; `forecast_ready` or `forecast_refused` follows."""

@@ -89,11 +89,11 @@ class ComparePage(QWidget):
         self.samples_tab = SamplesTab(session, store, jobs, theme, self)
         self.why_tab = WhyTab(session, store, jobs, self)
         self.tabs = self._build_tabs()
+        self._show_columns()  # those that are hidden need not be measured for the layout
         self._build_layout(actions)
         store.changed.connect(self._on_changed)
         session.data_changed.connect(self._on_changed)
         theme.changed.connect(self._show)
-        self._show()
 
     # --- building ------------------------------------------------------------------------------
 

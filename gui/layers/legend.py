@@ -7,6 +7,7 @@ from PySide6.QtGui import QBrush, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 from typing_extensions import override
 
+from engine.sensitivity.matrix import Metric
 from gui.metrics import format_cell, format_metric, metric_title
 from gui.session import Session
 from gui.theme import Theme
@@ -24,6 +25,8 @@ class Legend(QWidget):
         self._session = session
         self._theme = theme
         self._texts = ("", "", "")
+        self._metric: Metric | None = None
+        self._reserved = 0
         self.setObjectName("legend")
         self.setAccessibleName(self.tr("Colour legend: dark blue is robust, yellow is fragile"))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
@@ -43,8 +46,15 @@ class Legend(QWidget):
         tip = self.tr("{metric}: dark blue from {robust}, yellow from {fragile}; hatched cells were not measured")
         robust, fragile = (format_metric(scale.metric, value) for value in ends)
         self.setToolTip(tip.format(metric=metric_title(scale.metric), robust=robust, fragile=fragile))
-        self.updateGeometry()
+        self._reserve(scale.metric)
         self.update()
+
+    def _reserve(self, metric: Metric) -> None:
+        """Grow with the figures of one metric, never shrink: every other width lays out and paints the whole page."""
+        wanted = self._width(self._texts)
+        if metric != self._metric or wanted > self._reserved:
+            self._metric, self._reserved = metric, wanted
+            self.updateGeometry()
 
     def _width(self, texts: tuple[str, ...]) -> int:
         metrics = QFontMetricsF(self.font())
@@ -52,7 +62,7 @@ class Legend(QWidget):
 
     @override
     def sizeHint(self) -> QSize:
-        return QSize(self._width(self._texts) + 2 * BAR_HEIGHT + 3 * GAP, 26)
+        return QSize(self._reserved + 2 * BAR_HEIGHT + 3 * GAP, 26)
 
     @override
     def minimumSizeHint(self) -> QSize:

@@ -40,7 +40,10 @@ from gui.units import INFINITY, format_count, format_us
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 NO_PARENT = QModelIndex()
-
+# The view asks for these several times per cell and repaint: made once, they cost nothing.
+SHOWN = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
+EDITABLE = SHOWN | Qt.ItemFlag.ItemIsEditable
+COLUMNS = len(Column)
 
 MOST_TELLING_BITS = (4, 8, 2, 16)
 
@@ -148,7 +151,6 @@ class LayersModel(QAbstractTableModel):
         if self._layers:
             last = self.index(len(self._layers) - 1, Column.ACTIVATIONS)
             self.dataChanged.emit(self.index(0, Column.BITS_32), last)
-            self.headerDataChanged.emit(Qt.Orientation.Horizontal, Column.BITS_32, Column.ACTIVATIONS)
 
     def _on_latencies_changed(self) -> None:
         self._announce([layer.name for layer in self._layers], Column.TIME, Column.TIME)
@@ -285,8 +287,9 @@ class LayersModel(QAbstractTableModel):
 
     @override
     def flags(self, index: Index) -> Qt.ItemFlag:
-        flags = super().flags(index)
-        return flags | Qt.ItemFlag.ItemIsEditable if index.isValid() and index.column() in OPTIONS else flags
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
+        return EDITABLE if index.column() in OPTIONS else SHOWN
 
     @override
     def rowCount(self, parent: Index = NO_PARENT) -> int:
@@ -294,7 +297,7 @@ class LayersModel(QAbstractTableModel):
 
     @override
     def columnCount(self, parent: Index = NO_PARENT) -> int:
-        return 0 if parent.isValid() else len(Column)
+        return 0 if parent.isValid() else COLUMNS
 
     @override
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Role.DisplayRole) -> Any:

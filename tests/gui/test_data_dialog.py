@@ -289,7 +289,7 @@ def test_that_data_whose_content_changed_is_taken_anew(
     window.open_model(str(sample_model), str(data))
     qtbot.waitUntil(lambda: window.session.data is not None and not window.runner.is_busy, timeout=JOB_MS)
     session = window.session
-    session.add_row(build_row(session.layers[0].name))
+    session.add_rows([build_row(session.layers[0].name)])
     accept_data_again(window, qtbot)
     assert session.rows  # nothing changed, nothing is dropped
     before = session.data

@@ -140,7 +140,7 @@ def test_that_colours_follow_cells_and_an_edit_of_the_plan(hand_window: MainWind
     box = box_of(window, "conv0")
     empty = window.theme.color("cell_empty")
     assert color_of(window, box) in [empty, window.theme.color("cell_hatch")]
-    session.add_row(build_row("conv0"))
+    session.add_rows([build_row("conv0")])
     expected = {bits: window.theme.cell_color(session.scale.fragility(db)) for bits, db in ((8, 44.0), (2, 6.0))}
     qtbot.waitUntil(lambda: color_of(window, box) == expected[8])
     session.assign_bits(["conv0"], 2)

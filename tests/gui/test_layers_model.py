@@ -54,7 +54,7 @@ def test_that_the_model_is_sound_while_everything_changes(
     model = LayersModel(session)
     qtmodeltester.check(model)
     session.assign_bits(["conv1", "conv3"], 4)
-    session.add_row(make_row("conv2"))
+    session.add_rows([make_row("conv2")])
     session.toggle_lock(["conv0"])
     session.undo_stack.undo()
     session.set_model(make_model(7))
@@ -69,7 +69,7 @@ def test_that_the_sorted_and_filtered_model_is_sound(
     qtmodeltester.check(order)
     order.set_order(Order.SENSITIVITY)
     for number, layer in enumerate(session.layers):
-        session.add_row(make_row(layer.name, 40.0 - number))
+        session.add_rows([make_row(layer.name, 40.0 - number)])
     order.setFilterFixedString("3×3")
     assert order.shown_names() == ["conv3", "conv1"]
 
@@ -97,7 +97,7 @@ def test_that_a_cell_without_measurement_has_no_value(model: LayersModel) -> Non
 
 
 def test_that_a_measured_cell_shows_its_decibels(session: Session, model: LayersModel, make_row: MakeRow) -> None:
-    session.add_row(make_row("conv0"))
+    session.add_rows([make_row("conv0")])
     assert model.index(0, Column.BITS_8).data() == "44"
     assert "44.0 dB" in model.index(0, Column.BITS_8).data(Qt.ItemDataRole.ToolTipRole)
 
@@ -153,7 +153,7 @@ def test_that_activations_have_a_column_that_clicks_do_not_change(
 ) -> None:
     assert model.row_view(0).cells[Column.ACTIVATIONS].is_hatched
     row = dataclasses.replace(make_row("conv0"), activations={ActivationMode.STATIC: Cell({Metric.SQNR: 38.4})})
-    session.add_row(row)
+    session.add_rows([row])
     assert model.index(0, Column.ACTIVATIONS).data() == "38"
     click(page, qtbot, 0, Column.ACTIVATIONS)
     assert session.undo_stack.count() == 0
@@ -193,7 +193,7 @@ def test_that_another_metric_repaints_and_sorts_by_it(session: Session, make_row
     order.set_order(Order.SENSITIVITY)
     for number, layer in enumerate(session.layers):
         figures = {Metric.KL: 10.0 ** (number - 9), Metric.SQNR: 10.0 + number}
-        session.add_row(SensitivityRow(layer.name, {4: Cell(figures)}))
+        session.add_rows([SensitivityRow(layer.name, {4: Cell(figures)})])
     assert order.shown_names() == ["conv3", "conv2", "conv1", "conv0"]
     session.set_metric(Metric.SQNR)
     assert order.shown_names() == ["conv0", "conv1", "conv2", "conv3"]
@@ -217,7 +217,7 @@ def test_that_typing_filters_and_says_when_nothing_matches(page: LayersPage, qtb
 def test_that_the_chosen_cell_is_outlined_and_measured_cells_are_coloured(
     page: LayersPage, session: Session, theme: Theme, make_row: MakeRow
 ) -> None:
-    session.add_row(make_row("conv0"))
+    session.add_rows([make_row("conv0")])
     picture = page.view.viewport().grab().toImage()
     chosen = page.view.visualRect(page.order.index(0, Column.BITS_8))
     other = page.view.visualRect(page.order.index(0, Column.BITS_2))

@@ -138,7 +138,7 @@ def test_that_a_measured_plan_is_a_point_that_says_both_figures_and_can_be_taken
 def test_that_other_data_drops_what_was_measured(session: Session) -> None:
     summary = DataSummary(10, has_labels=True, digest="digest", description="ten")
     session.set_data(LoadedData(DataChoice("/a.npz"), summary, DataChoice("/b.npz"), summary, 10))
-    session.add_row(build_row("conv0"))
+    session.add_rows([build_row("conv0")])
     session.add_measured(build_step(session, 0.04))
     session.add_measured(build_step(session, 0.05))
     assert [plan.value(Metric.KL) for plan in session.measured] == [0.05]

@@ -27,14 +27,14 @@ def exact_row(name: str, kl: float = 0.1) -> SensitivityRow:
 
 def test_that_what_layers_are_ranked_by_is_shown_first(session: Session) -> None:
     session.begin_analysis(ORIGIN)
-    session.add_row(exact_row("conv0"))
+    session.add_rows([exact_row("conv0")])
     assert session.metrics == (Metric.KL, Metric.SQNR)
     assert session.metric == Metric.KL
 
 
 def test_that_another_metric_can_be_chosen_and_the_figures_follow(session: Session, qtbot: QtBot) -> None:
     for layer in session.layers:
-        session.add_row(exact_row(layer.name))
+        session.add_rows([exact_row(layer.name)])
     assert session.figures is not None
     assert session.figures.value == pytest.approx(4 * 1e-4)
     with qtbot.waitSignal(session.metric_changed):
@@ -44,17 +44,17 @@ def test_that_another_metric_can_be_chosen_and_the_figures_follow(session: Sessi
 
 def test_that_rows_of_an_earlier_analysis_stay_until_the_next_one_has_one(session: Session, make_row: MakeRow) -> None:
     for layer in session.layers:
-        session.add_row(make_row(layer.name))
+        session.add_rows([make_row(layer.name)])
     session.begin_analysis(ORIGIN)
     assert len(session.rows) == 4
-    session.add_row(exact_row("conv2"))
+    session.add_rows([exact_row("conv2")])
     assert set(session.rows) == {"conv2"}
     assert session.metric == Metric.KL
 
 
 def test_that_a_cancelled_analysis_leaves_a_matrix_to_allocate_from(session: Session) -> None:
     session.begin_analysis(ORIGIN)
-    session.add_row(exact_row("conv1"))
+    session.add_rows([exact_row("conv1")])
     found = session.sensitivity()
     assert found is not None
     assert not session.is_analysed
@@ -86,7 +86,7 @@ def test_that_the_ledger_counts_what_the_engine_counts_after_every_edit(session:
     ledger = Ledger(session.model)
     check_against_engine(session, session.plan, ledger)
     for layer in session.layers:
-        session.add_row(make_row(layer.name))
+        session.add_rows([make_row(layer.name)])
     plan = session.plan
     for step, layer in enumerate(session.layers):
         plan = plan.with_bits([layer], (4, 32, 2, 16)[step])

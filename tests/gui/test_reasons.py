@@ -25,7 +25,7 @@ def assigned(loaded_window: MainWindow) -> MainWindow:
     assert session.model is not None
     rows = {layer.name: build_row(layer.name, 20.0 + at) for at, layer in enumerate(session.layers)}
     for row in rows.values():
-        session.add_row(row)
+        session.add_rows([row])
     sensitivity = Sensitivity(session.model.sha256, "net", "quick", 1, "0", rows)
     start = build_plan(session.model, 8)
     plan = allocate(AllocateRequest(session.model, sensitivity, start, Budget(size_ratio=0.25), Metric.SQNR)).plan

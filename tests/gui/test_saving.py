@@ -72,7 +72,7 @@ def test_that_the_table_of_layers_is_saved_as_it_is_shown(
 ) -> None:
     window = loaded_window
     for layer in window.session.layers:
-        window.session.add_row(make_row(layer.name))
+        window.session.add_rows([make_row(layer.name)])
     window.session.assign_bits(["conv2"], 4)
     window.layers_page.filter.setText("layer2")
     (saver,) = window.layers_page.view.findChildren(TableSaver)

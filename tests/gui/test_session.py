@@ -78,10 +78,10 @@ def test_that_fewer_bits_make_a_smaller_prediction(session: Session) -> None:
 
 def test_that_sqnr_is_predicted_once_all_cells_of_the_plan_are_measured(session: Session, make_row: MakeRow) -> None:
     for layer in session.layers[:-1]:
-        session.add_row(make_row(layer.name))
+        session.add_rows([make_row(layer.name)])
     assert session.figures is not None
     assert session.figures.sqnr_db is None
-    session.add_row(make_row("conv3"))
+    session.add_rows([make_row("conv3")])
     assert session.figures.sqnr_db == pytest.approx(44.0 - 6.02, abs=0.01)
 
 
@@ -96,7 +96,7 @@ def test_that_float_activations_move_every_layer_to_the_float_kernel_and_back(se
 def test_that_another_model_resets_everything(
     session: Session, make_model: Callable[[int], ModelSummary], make_row: MakeRow
 ) -> None:
-    session.add_row(make_row("conv0"))
+    session.add_rows([make_row("conv0")])
     session.assign_bits(["conv0"], 4)
     session.set_model(make_model(2))
     assert bits_of(session) == [8, 8]
@@ -123,7 +123,7 @@ def test_that_results_are_evaluated_anew_on_other_data(session: Session) -> None
 def test_that_the_content_of_the_data_counts_and_not_its_name(session: Session, make_row: MakeRow) -> None:
     session.set_data(build_data("first"))
     kept = session.data
-    session.add_row(make_row("conv0"))
+    session.add_rows([make_row("conv0")])
     session.set_data(build_data("first"))
     assert session.data is kept
     assert session.rows

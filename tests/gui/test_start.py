@@ -73,7 +73,7 @@ def test_that_the_overview_shows_every_layer_and_jumps_to_one(
     page.show()
     qtbot.waitExposed(page)
     session.set_model(make_model(40))
-    session.add_row(make_row("conv39"))
+    session.add_rows([make_row("conv39")])
     overview = page.overview
     qtbot.waitUntil(overview.isVisible)
     x = overview.width() - 4  # the last column: 2 bits

@@ -1,0 +1,42 @@
+"""What a job reports piece by piece, taken in together: every time it is shown, the window is drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from PySide6.QtCore import QObject, QTimer
+
+GATHERED_MS = 200
+"""How long the first piece waits for others."""
+
+T = TypeVar("T")
+
+
+class Batch(QObject, Generic[T]):
+    """Keeps what arrives and hands it over, in the order of arrival, a few times a second."""
+
+    def __init__(self, take: Callable[[Sequence[T]], None], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._take = take
+        self._waiting: list[T] = []
+        self._timer = QTimer(self, singleShot=True, interval=GATHERED_MS)
+        self._timer.timeout.connect(self.hand_over)
+
+    def add(self, piece: T) -> None:
+        """Hand this over with the next ones, soon."""
+        self._waiting.append(piece)
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def hand_over(self) -> None:
+        """Hand over what waits, now."""
+        self._timer.stop()
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._take(waiting)
+
+    def drop(self) -> None:
+        """Forget what waits."""
+        self._timer.stop()
+        self._waiting.clear()
