@@ -17,8 +17,9 @@ from engine.summary import LayerSummary, ModelSummary
 STRING = 7
 INT_ATTRIBUTE = 12
 METADATA_BYTES = 366
-# Multipliers of groups beside 4-bit codes take half a byte from so many on; below, unpacking them costs more.
-PACKED_MULTIPLIERS = 256
+# From so many on, multipliers of groups beside 4-bit codes take half a byte, and scales of channels two bytes:
+# what they save outweighs the Cast that brings them back, which takes up to 47 bytes.
+PACKED_MULTIPLIERS, HALF_SCALES = 96, 24
 ACTIVATION_PARAMETER_BYTES = 2 * 13 + 4 + 1
 
 
@@ -58,14 +59,24 @@ def packs_multipliers(layer: LayerSummary, choice: LayerPlan) -> bool:
     return is_product and choice.weights.bits == 4 and scale_count(layer, choice) >= PACKED_MULTIPLIERS
 
 
+def has_half_scales(layer: LayerSummary, choice: LayerPlan) -> bool:
+    """Whether a channel's scale takes two bytes; the rare weight whose scales float16 does not hold keeps four."""
+    scheme = choice.weights
+    is_low = scheme.is_integer and scheme.bits < 8 and not isinstance(scheme.granularity, PerTensor)
+    return is_low and choice.kernel != Kernel.NBITS and layer.channels >= HALF_SCALES
+
+
+def _scale_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    is_half_operator = layer.float_bits == 16 and (choice.kernel == Kernel.NBITS or layer.op == "Gather")
+    return 2 if is_half_operator or has_half_scales(layer, choice) else 4
+
+
 def stored_weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     """Bytes of the weight in the file: codes, scales, zero points; without the bias."""
     scheme = choice.weights
     if not scheme.is_integer:
         return layer.parameters * min(scheme.bits, layer.float_bits) // 8
-    scale_bytes = 4
-    if layer.float_bits == 16 and (choice.kernel == Kernel.NBITS or layer.op == "Gather"):
-        scale_bytes = 2
+    scale_bytes = _scale_bytes(layer, choice)
     codes = packed_bytes(layer.parameters, scheme.bits)
     count = scale_count(layer, choice)
     if choice.kernel == Kernel.NBITS and isinstance(scheme.granularity, PerGroup):
@@ -131,11 +142,11 @@ def _saved_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
         return layer.float_bytes + _constant(rank) + len(layer.weight_name)
     weight = stored_weight_bytes(layer, choice)
     if choice.weights.bits == 16:
-        return weight + _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE)
+        return weight + _constant(rank) + _folded("Cast", 1, INT_ATTRIBUTE)
     if choice.kernel == Kernel.FLOAT and layer.op != "Gather":
-        return weight + _integer_chain_bytes(layer, choice, to_float=True)
+        return weight + _integer_chain_bytes(layer, choice, to_float=True) + _half_scale_bytes(layer, choice)
     own_scales = scale_count(layer, choice) if not has_multipliers(layer, choice) else layer.channels
-    return weight - 4 * own_scales + _integer_chain_bytes(layer, choice)
+    return weight - _scale_bytes(layer, choice) * own_scales + _integer_chain_bytes(layer, choice)
 
 
 def layer_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
@@ -146,18 +157,23 @@ def layer_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
         own = 2 * layer.constant_name_bytes + _constant(rank) + (_constant(1) if layer.bias_elements else 0)
         return weight + 4 * layer.bias_elements + own
     if choice.weights.bits == 16:
-        return weight + _float_bias(layer) + _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE) + STRING
+        return weight + _float_bias(layer) + _constant(rank) + _folded("Cast", 1, INT_ATTRIBUTE) + STRING
     parts = {
         Kernel.FLOAT: _gather_bytes if layer.op == "Gather" else _float_bytes,
         Kernel.QLINEAR: _qlinear_bytes,
         Kernel.DYNAMIC: _recurrent_bytes if layer.op == "LSTM" else _dynamic_bytes,
         Kernel.NBITS: _nbits_bytes,
     }[choice.kernel]
-    return weight + parts(layer, choice)
+    return weight + parts(layer, choice) + _half_scale_bytes(layer, choice)
 
 
 def _node(op: str, inputs: int, attributes: int = 0) -> int:
     return 4 + STRING * (inputs + 2) + len(op) + attributes
+
+
+def _folded(op: str, inputs: int, attributes: int = 0) -> int:
+    """A node that is folded away at load, and has no name."""
+    return _node(op, inputs, attributes) - STRING
 
 
 def _constant(rank: int) -> int:
@@ -183,23 +199,27 @@ def _integer_chain_bytes(layer: LayerSummary, choice: LayerPlan, *, to_float: bo
         is_grouped = layer.inputs_per_channel > granularity.group_size
     total = _constant(3 if is_grouped else rank)
     if scheme.bits < 8 or to_float:
-        total += _node("Cast", 1, INT_ATTRIBUTE)
+        total += _folded("Cast", 1, INT_ATTRIBUTE)
     spread = _spread_bytes(layer, choice) if is_grouped else 0
     if not scheme.symmetric:
-        total += _constant(rank) + _node("Cast", 1, INT_ATTRIBUTE) + _node("Sub", 2) + spread
+        total += _constant(rank) + _folded("Cast", 1, INT_ATTRIBUTE) + _folded("Sub", 2) + spread
     if is_grouped or to_float:
-        total += _constant(3) + _node("Mul", 2) + spread
+        total += _constant(3) + _folded("Mul", 2) + spread
     if packs_multipliers(layer, choice):
-        total += _node("Cast", 1, INT_ATTRIBUTE)
-        if scheme.symmetric and not scheme.reduce_range:  # more than 4 bits can count, so the least is left out
-            total += _node("Add", 2)
+        total += _folded("Cast", 1, INT_ATTRIBUTE)
     if to_float and has_multipliers(layer, choice):
-        total += _constant(3) + _node("Cast", 1, INT_ATTRIBUTE) + _node("Mul", 2)
+        total += _constant(3) + _folded("Cast", 1, INT_ATTRIBUTE) + _folded("Mul", 2)
     if is_grouped:
-        total += _node("Reshape", 2)
+        total += _folded("Reshape", 2)
         if layer.op in ("MatMul", "ConvTranspose") or (layer.op == "Gemm" and choice.kernel == Kernel.DYNAMIC):
-            total += _node("Transpose", 1, 10 + rank)
+            total += _folded("Transpose", 1, 10 + rank)
     return total
+
+
+def _half_scale_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
+    """The Cast of float16 scales; float16 embeddings take them as they are."""
+    is_taken = layer.op == "Gather" and layer.float_bits == 16
+    return _folded("Cast", 1, INT_ATTRIBUTE) + 2 if has_half_scales(layer, choice) and not is_taken else 0
 
 
 def _spread_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
@@ -207,7 +227,7 @@ def _spread_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     granularity = choice.weights.granularity
     if not isinstance(granularity, PerGroup) or layer.inputs_per_channel % granularity.group_size == 0:
         return 0
-    return _node("Expand", 2) + _node("Reshape", 2) + _shape(1) + _node("Slice", 4)
+    return _folded("Expand", 2) + _folded("Reshape", 2) + _shape(1) + _folded("Slice", 4)
 
 
 def _float_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
@@ -220,13 +240,13 @@ def _gather_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
 
 
 def _qlinear_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
-    total = _integer_chain_bytes(layer, choice) + _constant(1) + _node("DequantizeLinear", 2, INT_ATTRIBUTE) + STRING
+    total = _integer_chain_bytes(layer, choice) + _constant(1) + _folded("DequantizeLinear", 2, INT_ATTRIBUTE) + STRING
     if layer.op != "Conv":
         total += _constant(1) + (1 if isinstance(choice.weights.granularity, PerTensor) else layer.channels)
     if layer.bias_elements:
         axis = 0 if isinstance(choice.weights.granularity, PerTensor) else INT_ATTRIBUTE
-        total += 4 * layer.bias_elements + _constant(1) + _node("Mul", 2) + STRING
-        total += _node("DequantizeLinear", 2, axis) + STRING
+        total += 4 * layer.bias_elements + _constant(1) + _folded("Mul", 2) + STRING
+        total += _folded("DequantizeLinear", 2, axis) + STRING
     return total
 
 
@@ -244,7 +264,7 @@ def _recurrent_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     scales = 4 * (layer.weight_shape[0] - 1) if is_per_tensor else 0
     chain = _integer_chain_bytes(layer, choice) + 4 * STRING + len("DynamicQuantize") // 2
     if not isinstance(choice.weights.granularity, PerGroup):
-        chain += _shape(3) + _node("Reshape", 2) + _node("Transpose", 1, 13)
+        chain += _shape(3) + _folded("Reshape", 2) + _folded("Transpose", 1, 13)
     return chain + zero_points + scales + 2 * _constant(2)
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from engine.compensation.flips import flip_codes, per_weight
 from engine.compensation.moments import Moments
+from engine.numerics.half_scales import to_half_scales
 from engine.numerics.schemes import WeightScheme
 from engine.numerics.weights import QuantizedWeight
 
@@ -63,6 +64,8 @@ def fit_scales(matrix: Matrix, moments: Moments, weight: QuantizedWeight) -> Qua
     fitted = np.linalg.solve(normal, (wanted + damping * current)[..., None])[..., 0]
     is_sane = (fitted > LEAST_SHARE * current) & (fitted < current / LEAST_SHARE)
     scale = np.where(is_sane, fitted, current).astype(np.float32).reshape(weight.scale.shape)
+    if weight.has_half_scales:
+        scale = to_half_scales(scale)
     found = dataclasses.replace(weight, scale=scale)
     is_better = moments.error(matrix, found.dequantize()) < moments.error(matrix, weight.dequantize())
     return dataclasses.replace(weight, scale=np.where(is_better[:, None], scale, weight.scale))

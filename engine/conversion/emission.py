@@ -15,6 +15,7 @@ from engine.numerics.packing import pack
 from engine.numerics.weights import UINT4_MAX, QuantizedWeight
 from engine.sizes import PACKED_MULTIPLIERS
 
+FOLDED = "folded"
 PACKED_DTYPES = {4: ir.DataType.INT4, 2: ir.DataType.INT2}
 
 
@@ -65,10 +66,14 @@ class Emitter:
         outputs: int = 1,
         name: str | None = None,
     ) -> ir.Node:
-        """A new node; its outputs are named after the tag."""
+        """A new node; its outputs are named after the tag, and it too if it is not folded away at load."""
+        is_folded = all(value is None or _is_folded(value) for value in inputs)
         suffixes = [""] + [str(index) for index in range(1, outputs)]
         values = [ir.Value(name=f"{self._prefix}{tag}{suffix}") for suffix in suffixes]
-        made = ir.node(op, inputs, attributes or {}, domain=domain, outputs=values, name=name or f"{self._prefix}{tag}")
+        for value in values:
+            value.meta[FOLDED] = is_folded
+        name = name or ("" if is_folded else f"{self._prefix}{tag}")
+        made = ir.node(op, inputs, attributes or {}, domain=domain, outputs=values, name=name)
         assert isinstance(self._anchor.graph, ir.Graph)
         self._anchor.graph.insert_before(self._anchor, made)
         return made
@@ -78,6 +83,11 @@ class Emitter:
     ) -> ir.Value:
         """The first output of a new node."""
         return self.node(op, inputs, tag, attributes).outputs[0]
+
+
+def _is_folded(value: ir.Value) -> bool:
+    """Whether ONNX Runtime computes it when it loads the model: a constant, or made of constants."""
+    return value.const_value is not None or bool(value.meta.get(FOLDED))
 
 
 def emit_integer_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayout) -> ir.Value:
@@ -109,14 +119,17 @@ def emit_integer_matrix(emit: Emitter, weight: QuantizedWeight) -> ir.Value:
 
 
 def _emit_multiplier(emit: Emitter, multiplier: npt.NDArray[np.int8], bits: int) -> ir.Value:
-    """int8 multipliers of groups; beside 4-bit codes, they are stored in 4 bits, too, where their range allows."""
-    least = int(multiplier.min())
-    if bits != 4 or multiplier.max() - least > UINT4_MAX or multiplier.size < PACKED_MULTIPLIERS:
+    """int8 multipliers of groups; beside 4-bit codes, where they fit, they are stored in 4 bits, too."""
+    if bits != 4 or multiplier.max() > UINT4_MAX or multiplier.size < PACKED_MULTIPLIERS:
         return emit.constant("m", multiplier)
-    if multiplier.max() <= UINT4_MAX:
-        return _cast(emit, emit.packed("m", multiplier, 4, ir.DataType.UINT4), ir.DataType.INT8, "p")
-    above = _cast(emit, emit.packed("m", multiplier - np.int8(least), 4, ir.DataType.UINT4), ir.DataType.INT8, "p")
-    return emit.apply("Add", [above, emit.shared("e", np.array(least, np.int8))], "l")
+    return _cast(emit, emit.packed("m", multiplier, 4, ir.DataType.UINT4), ir.DataType.INT8, "p")
+
+
+def emit_scales(emit: Emitter, weight: QuantizedWeight, scales: npt.NDArray[np.float32], tag: str) -> ir.Value:
+    """Scales of the weight, in whatever shape, as float32; stored in two bytes each where they were chosen so."""
+    if not weight.has_half_scales:
+        return emit.constant(tag, scales)
+    return _cast(emit, emit.constant(tag, scales.astype(np.float16)), ir.DataType.FLOAT, f"{tag}f")
 
 
 def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayout) -> ir.Value:
@@ -129,7 +142,7 @@ def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayo
         value = _emit_matrix_codes(emit, weight, ir.DataType.FLOAT)
 
     if is_direct:
-        scale = emit.constant("s", _per_channel(weight.scale, layout))
+        scale = emit_scales(emit, weight, _per_channel(weight.scale, layout), "s")
     else:
         scale = _emit_per_group(emit, weight, _emit_group_factors(emit, weight), "s")
     if weight.zero_point is not None:
@@ -142,14 +155,14 @@ def emit_float_weight(emit: Emitter, weight: QuantizedWeight, layout: WeightLayo
     value = emit.apply("Mul", [value, scale], "v")
     if weight.channel_scale is not None:
         per_channel = weight.channel_scale.reshape(-1, *(1,) * (1 if weight.codes.shape[1] % weight.group_size else 2))
-        value = emit.apply("Mul", [value, emit.constant("k", per_channel)], "l")
+        value = emit.apply("Mul", [value, emit_scales(emit, weight, per_channel, "k")], "l")
     return value if is_direct else emit_restore(emit, value, layout)
 
 
 def _emit_group_factors(emit: Emitter, weight: QuantizedWeight) -> ir.Value:
     """Float scales, or the multipliers as floats: [channels, groups, 1]."""
     if weight.multiplier is None:
-        return emit.constant("s", weight.scale[..., None])
+        return emit_scales(emit, weight, weight.scale[..., None], "s")
     return _cast(emit, emit.constant("m", weight.multiplier[..., None]), ir.DataType.FLOAT, "p")
 
 

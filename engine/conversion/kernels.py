@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from engine.conversion.emission import Emitter, emit_float_weight, emit_integer_weight
+from engine.conversion.emission import Emitter, emit_float_weight, emit_integer_weight, emit_scales
 from engine.conversion.sharing import Share
 from engine.model.graph import replace_and_remove
 from engine.model.layers import RECURRENT_OPS, Layer
 from engine.model.layout import channels_last
 from engine.model.quantized_layers import ChosenWeights, to_float16
 from engine.numerics.affine import TensorQuantization
+from engine.numerics.half_scales import to_half_scales
 from engine.numerics.packing import pack, pack_unsigned
 from engine.numerics.schemes import Kernel
 from engine.numerics.weights import QuantizedWeight, code_range
@@ -125,11 +126,13 @@ class Rewriter:
         local = emit.at(layer.node)
         rows = local.node("Gather", [table, indices], "g", name=layer.name).outputs[0]
         wide = local.apply("Cast", [rows], "f", {"to": layer.dtype})
-        scale = channel_scales(weight).astype(layer.dtype.numpy())
-        if scale.size == 1:
-            row_scale = emit.constant("s", scale.reshape(()))
+        scale = channel_scales(weight)
+        shape = () if scale.size == 1 else (-1, 1)
+        if layer.is_half:
+            stored = emit.constant("s", scale.astype(layer.dtype.numpy()).reshape(shape))
         else:
-            row_scale = local.apply("Gather", [emit.constant("s", scale[:, None]), indices], "k")
+            stored = emit_scales(emit, weight, scale.reshape(shape), "s")
+        row_scale = stored if scale.size == 1 else local.apply("Gather", [stored, indices], "k")
         replace_and_remove(layer.graph, layer.node, local.apply("Mul", [wide, row_scale], "y"))
 
     def _dynamic_recurrent(self, layer: Layer, weight: QuantizedWeight, share: Share, emit: Emitter) -> None:
@@ -180,7 +183,7 @@ class Rewriter:
             share = share if widened is weight else share.alone()
             weight = widened
         scale = channel_scales(weight)
-        w_scale = emit.constant("s", scale.reshape(-1) if scale.size > 1 else scale.reshape(()))
+        w_scale = emit_scales(emit, weight, scale.reshape(-1) if scale.size > 1 else scale.reshape(()), "s")
         if self.is_simulation:
             value = emit.constant("w", layer.layout.from_matrix(weight.dequantize()))
         else:
@@ -231,7 +234,7 @@ class Rewriter:
         product = emit.node("MatMulInteger", [codes, integer, x_zero_point], "i", name=layer.name).outputs[0]
         wide = emit.apply("Cast", [product], "f", {"to": ir.DataType.FLOAT})
         scale = channel_scales(weight)
-        w_scale = emit.constant("s", scale.reshape(-1) if scale.size > 1 else scale.reshape(()))
+        w_scale = emit_scales(emit, weight, scale.reshape(-1) if scale.size > 1 else scale.reshape(()), "s")
         value = emit.apply("Mul", [wide, emit.apply("Mul", [x_scale, w_scale], "k")], "y")
         bias = layer.bias
         if bias is not None:
@@ -296,7 +299,7 @@ def _recurrent_operands(layer: Layer, weight: QuantizedWeight, emit: Emitter) ->
     codes = emit_integer_weight(emit, weight, channels_last((directions, inputs, rows)))
     scale = channel_scales(weight)
     scale = np.repeat(scale, directions) if scale.size == 1 else scale.reshape(directions, rows)
-    return codes, emit.constant("s", scale), emit.constant("zp", np.zeros(scale.shape, np.int8))
+    return codes, emit_scales(emit, weight, scale, "s"), emit.constant("zp", np.zeros(scale.shape, np.int8))
 
 
 def _pack_rows(zero_points: npt.NDArray[np.int16], bits: int) -> npt.NDArray[np.uint8]:
@@ -330,6 +333,8 @@ def widen_for_bias(
         narrow = np.ones_like(narrow)
         needed = np.full_like(needed, needed.max())
     wide = np.where(narrow, needed, scale).astype(np.float32)
+    if weight.has_half_scales:
+        wide = to_half_scales(wide, up=True)
     qmin, qmax = code_range(weight.bits, symmetric=weight.zero_point is None)
     codes = weight.codes.copy()
     codes[narrow] = np.clip(np.rint(matrix[narrow] / wide[narrow, None]), qmin, qmax)

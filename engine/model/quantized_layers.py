@@ -12,7 +12,7 @@ from engine.errors import ConversionError
 from engine.numerics.affine import TensorQuantization
 from engine.numerics.weights import QuantizedWeight, WeightNotFinite, quantize_weight
 from engine.plan import LayerPlan
-from engine.sizes import group_scales
+from engine.sizes import group_scales, has_half_scales
 from engine.summary import LayerSummary
 
 Matrix = npt.NDArray[np.float32]
@@ -26,12 +26,14 @@ class ChosenWeights:
         biases: float32 [channels], as `Layer.bias` has it; in place of the layer's own.
         grids: of activations, by tensor, in place of those that calibration gives.
         notes: sentences about what was left as it was, and why.
+        devices: what was used to train: CPU, or the name of a GPU.
     """
 
     weights: Mapping[str, QuantizedWeight] = field(default_factory=dict)
     biases: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     grids: Mapping[str, TensorQuantization] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
 
     def quantize(self, matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> QuantizedWeight:
         """Codes and scales of a layer; arguments and errors as those of `quantize_layer`."""
@@ -59,7 +61,12 @@ def quantize_layer(matrix: Matrix, layer: LayerSummary, choice: LayerPlan) -> Qu
         ConversionError: the weight holds NaN or infinite values.
     """
     try:
-        return quantize_weight(matrix, choice.weights, group_scales=group_scales(layer, choice))
+        return quantize_weight(
+            matrix,
+            choice.weights,
+            group_scales=group_scales(layer, choice),
+            half_scales=has_half_scales(layer, choice),
+        )
     except WeightNotFinite as error:
         raise _not_finite(layer) from error
 

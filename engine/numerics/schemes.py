@@ -29,7 +29,7 @@ class GroupScales(StrEnum):
 
     `FLOAT`: one float32 each. `BYTE`: int8 multiples, up to 127, of one float scale per channel, a quarter of
     the bytes. `PRODUCT`: the same, and so small that code times multiple is an int8, as integer kernels need
-    it (QServe, arXiv 2405.04532).
+    it (QServe, arXiv 2405.04532); beside 4-bit codes, no multiple exceeds 15, so that it is stored in 4 bits.
     """
 
     FLOAT = "float"

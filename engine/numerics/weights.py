@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.numerics.half_scales import can_halve, to_half_scales
+from engine.numerics.multipliers import INT8_MAX, choose_multiples, cover_scales, nearest_multiples
 from engine.numerics.schemes import GroupScales, PerChannel, PerGroup, PerTensor, RangeMethod, WeightScheme
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -26,8 +28,7 @@ Tile = tuple[slice, slice]
 # A range is searched among these shares of the full one, then by smaller and smaller steps around the best.
 COARSE_SHRINKS = np.linspace(1.0, 0.4, 7, dtype=np.float32)
 FINE_STEPS = (np.float32(0.05), np.float32(0.025))
-MULTIPLIER_CANDIDATES = 6
-INT8_MAX, REDUCED_INT8_MAX, UINT4_MAX = 127, 63, 15
+REDUCED_INT8_MAX, UINT4_MAX = 63, 15
 # What one thread works on at a time stays in its cache, temporaries included.
 TILE_ELEMENTS = 1 << 17
 # Of a transposed weight, runs of this many channels are read; a power of two would fall on few cache sets.
@@ -52,6 +53,7 @@ class QuantizedWeight:
         group_size: inputs that share a scale; the last group may be shorter.
         multiplier: int8 [channels, groups], unless groups have float scales: scale = channel_scale · multiplier.
         channel_scale: float32 [channels], where there are multipliers.
+        has_half_scales: the scales, or the channel scales where there are multipliers, are numbers that float16 holds.
     """
 
     bits: int
@@ -61,6 +63,7 @@ class QuantizedWeight:
     group_size: int
     multiplier: IntMatrix | None = None
     channel_scale: npt.NDArray[np.float32] | None = None
+    has_half_scales: bool = False
 
     @property
     def groups(self) -> int:
@@ -111,13 +114,19 @@ def range_of(scheme: WeightScheme) -> tuple[int, int]:
 
 
 def quantize_weight(
-    matrix: FloatMatrix, scheme: WeightScheme, *, group_scales: GroupScales = GroupScales.FLOAT
+    matrix: FloatMatrix,
+    scheme: WeightScheme,
+    *,
+    group_scales: GroupScales = GroupScales.FLOAT,
+    half_scales: bool = False,
 ) -> QuantizedWeight:
     """Round a weight to the nearest codes of an integer scheme.
 
     Args:
         matrix: float32 or float16 [channels, inputs]; any strides.
         group_scales: of per-group schemes.
+        half_scales: choose scales that float16 holds, unless the weight is too small or too large for it; a single
+            scale per tensor stays float32.
 
     Raises:
         WeightNotFinite: it holds NaN or infinite values.
@@ -128,6 +137,7 @@ def quantize_weight(
         return _quantize_per_tensor(matrix, scheme)
     groups = -(-inputs // group_size)
     has_multipliers = isinstance(scheme.granularity, PerGroup) and group_scales != GroupScales.FLOAT
+    most = largest_multiplier(scheme, group_scales) if has_multipliers else 1
     result = QuantizedWeight(
         bits=scheme.bits,
         codes=np.empty((channels, inputs), np.int8),
@@ -136,14 +146,14 @@ def quantize_weight(
         group_size=group_size,
         multiplier=np.empty((channels, groups), np.int8) if has_multipliers else None,
         channel_scale=np.empty(channels, np.float32) if has_multipliers else None,
+        has_half_scales=half_scales and can_halve(matrix, _span(scheme), most),
     )
-    limits = smallest_multiplier(scheme, group_scales), largest_multiplier(scheme, group_scales)
     tiles = list(_tiles(matrix, result, splits_rows=isinstance(scheme.granularity, PerGroup) and not has_multipliers))
     if len(tiles) == 1:
-        _quantize_tile(matrix, scheme, result, tiles[0], limits)
+        _quantize_tile(matrix, scheme, result, tiles[0], most)
         return result
     with ThreadPoolExecutor(min(len(tiles), os.cpu_count() or 1)) as pool:
-        for done in [pool.submit(_quantize_tile, matrix, scheme, result, tile, limits) for tile in tiles]:
+        for done in [pool.submit(_quantize_tile, matrix, scheme, result, tile, most) for tile in tiles]:
             done.result()
     return result
 
@@ -176,9 +186,7 @@ def _quantize_per_tensor(matrix: FloatMatrix, scheme: WeightScheme) -> Quantized
     )
 
 
-def _quantize_tile(
-    matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedWeight, tile: Tile, limits: tuple[int, int]
-) -> None:
+def _quantize_tile(matrix: FloatMatrix, scheme: WeightScheme, result: QuantizedWeight, tile: Tile, most: int) -> None:
     """Fill a tile of `result`; numpy lets go of the interpreter lock, so tiles run side by side."""
     rows, groups = tile
     columns = slice(groups.start * result.group_size, groups.stop * result.group_size)
@@ -191,14 +199,16 @@ def _quantize_tile(
         low, high = keep_share(low, high, scheme)
     elif scheme.range_method == RangeMethod.PERCENTILE:
         low, high = _percentiles(np.asarray(part, np.float32), result.group_size, scheme)
-    scale, zero_point = _choose_grid(turned, low, high, scheme)
+    is_half = result.has_half_scales
+    scale, zero_point = _choose_grid(turned, low, high, scheme, is_half=is_half and result.multiplier is None)
     if result.multiplier is not None and result.channel_scale is not None:
-        if is_full_range and limits[1] == INT8_MAX:
-            channel_scale, multiplier = _cover_range(scale)
+        if is_full_range and most == INT8_MAX:
+            channel_scale, multiplier = cover_scales(scale, is_half=is_half)
         elif scheme.clip is not None:
-            channel_scale, multiplier = _nearest_multiples(scale, limits)
+            channel_scale, multiplier = nearest_multiples(scale, most, is_half=is_half)
         else:
-            channel_scale, multiplier = _choose_multipliers(turned, scale, zero_point, scheme, limits)
+            error_of = _measure_error(turned, zero_point, scheme)
+            channel_scale, multiplier = choose_multiples(scale, most, error_of, is_half=is_half)
         scale = multiplier * channel_scale[:, None]
         result.channel_scale[rows] = channel_scale
         result.multiplier[rows] = multiplier.astype(np.int8)
@@ -306,11 +316,11 @@ def _copy_by_blocks(grouped: FloatMatrix) -> FloatMatrix:
 
 
 def _choose_grid(
-    turned: FloatMatrix, low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme
+    turned: FloatMatrix, low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme, *, is_half: bool
 ) -> tuple[FloatMatrix, FloatMatrix | None]:
     """Scale and zero point per group: [channels, groups] each, zero point None if symmetric."""
     if scheme.clip is not None or scheme.range_method != RangeMethod.MSE:
-        return _grid_of_range(low, high, scheme)
+        return _grid_of_range(low, high, scheme, is_half=is_half)
     best_error = np.full(high.shape, np.inf, np.float32)
     best_shrink = np.ones_like(high)
     scratch = np.empty_like(turned), np.empty_like(turned)
@@ -319,7 +329,8 @@ def _choose_grid(
 
     def consider(shrink: FloatMatrix | np.float32) -> None:
         nonlocal best_error, best_shrink
-        error = _grid_error(turned, *_grid_of_range(low * shrink, high * shrink, scheme), scheme, scratch)
+        grid = _grid_of_range(low * shrink, high * shrink, scheme, is_half=is_half)
+        error = _grid_error(turned, *grid, scheme, scratch)
         best_shrink = np.where(error < best_error, shrink, best_shrink)
         best_error = np.minimum(error, best_error)
 
@@ -329,16 +340,24 @@ def _choose_grid(
         around = best_shrink
         consider(around - step)
         consider(around + step)
-    return _grid_of_range(low * best_shrink, high * best_shrink, scheme)
+    return _grid_of_range(low * best_shrink, high * best_shrink, scheme, is_half=is_half)
 
 
-def _grid_of_range(low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme) -> tuple[FloatMatrix, FloatMatrix | None]:
+def _grid_of_range(
+    low: FloatMatrix, high: FloatMatrix, scheme: WeightScheme, *, is_half: bool
+) -> tuple[FloatMatrix, FloatMatrix | None]:
+    """The grid that covers a range, whose scale float16 holds if `is_half`."""
     qmin, qmax = range_of(scheme)
     if scheme.symmetric:
-        widest: FloatMatrix = np.maximum(np.abs(low), np.abs(high))
-        return _safe_scale(widest / np.float32(qmax)), None
-    low, high = np.minimum(low, 0), np.maximum(high, 0)
-    scale = _safe_scale((high - low) / np.float32(qmax - qmin))
+        high = np.maximum(np.abs(low), np.abs(high))
+        low = np.zeros_like(high)
+    else:
+        low, high = np.minimum(low, 0), np.maximum(high, 0)
+    scale = _safe_scale((high - low) / np.float32(_span(scheme)))
+    if is_half:
+        scale = to_half_scales(scale, up=True)
+    if scheme.symmetric:
+        return scale, None
     return scale, np.clip(np.rint(qmin - low / scale), qmin, qmax).astype(np.float32)
 
 
@@ -359,6 +378,14 @@ def _round_to_codes(
     if zero_point is not None:
         codes += zero_point[..., None]
     return np.clip(codes, qmin, qmax, out=codes)
+
+
+def _measure_error(
+    turned: FloatMatrix, zero_point: FloatMatrix | None, scheme: WeightScheme
+) -> Callable[[FloatMatrix], FloatMatrix]:
+    """What groups lose by the scales that are passed, [channels, groups] both."""
+    scratch = np.empty_like(turned), np.empty_like(turned)
+    return lambda scale: _grid_error(turned, scale, zero_point, scheme, scratch)
 
 
 def _grid_error(
@@ -384,79 +411,14 @@ def _grid_error(
 
 
 def largest_multiplier(scheme: WeightScheme, group_scales: GroupScales) -> int:
-    """The largest int8 multiple of a channel's scale that a group may have."""
+    """The largest multiple of a channel's scale that a group may have: int8, and 4 bits beside 4-bit codes."""
     if group_scales != GroupScales.PRODUCT:
         return INT8_MAX
+    largest = (REDUCED_INT8_MAX if scheme.reduce_range else INT8_MAX) // _span(scheme)
+    return min(largest, UINT4_MAX) if scheme.bits == 4 else largest
+
+
+def _span(scheme: WeightScheme) -> int:
+    """The largest difference of a code from its zero point."""
     qmin, qmax = range_of(scheme)
-    widest = qmax if scheme.symmetric else qmax - qmin
-    return (REDUCED_INT8_MAX if scheme.reduce_range else INT8_MAX) // widest
-
-
-def smallest_multiplier(scheme: WeightScheme, group_scales: GroupScales) -> int:
-    """The smallest one: beside 4-bit codes, all multipliers of integer kernels fit 4 bits, less the smallest.
-
-    A group that wants a smaller step has a step of a sixth of the widest group's, whose error outweighs its own.
-    """
-    if group_scales != GroupScales.PRODUCT or scheme.bits != 4:
-        return 1
-    return max(1, largest_multiplier(scheme, group_scales) - UINT4_MAX)
-
-
-def _cover_range(scale: FloatMatrix) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
-    """Channel scale [channels] and multipliers up to 127 [channels, groups] that never fall short of `scale`."""
-    channel_scale = np.nextafter(scale.max(axis=1) / np.float32(INT8_MAX), np.float32(np.inf))
-    multiplier = np.clip(np.ceil(scale / channel_scale[:, None]), 1, INT8_MAX)
-    return channel_scale, multiplier.astype(np.float32)
-
-
-def _nearest_multiples(scale: FloatMatrix, limits: tuple[int, int]) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
-    """Channel scale [channels] and multipliers within `limits` [channels, groups]: exact for the widest group."""
-    channel_scale = scale.max(axis=1) / np.float32(limits[1])
-    return channel_scale, np.clip(np.rint(scale / channel_scale[:, None]), *limits).astype(np.float32)
-
-
-def _choose_multipliers(
-    turned: FloatMatrix,
-    scale: FloatMatrix,
-    zero_point: FloatMatrix | None,
-    scheme: WeightScheme,
-    limits: tuple[int, int],
-) -> tuple[npt.NDArray[np.float32], FloatMatrix]:
-    """Channel scale [channels] and integer group multipliers [channels, groups], within `limits`, that lose least.
-
-    The largest group scale is tried as each multiple from a third to the whole of the upper limit; the channel
-    keeps the multiple with the smallest error, then each group the best neighbour.
-    """
-    top = limits[1]
-    candidates = np.unique(np.linspace(max(1, top // 3), top, MULTIPLIER_CANDIDATES).astype(int))
-    largest = scale.max(axis=1)
-    scratch = np.empty_like(turned), np.empty_like(turned)
-
-    def error_of(channel_scale: npt.NDArray[np.float32], multiplier: FloatMatrix) -> FloatMatrix:
-        return _grid_error(turned, multiplier * channel_scale[:, None], zero_point, scheme, scratch)
-
-    best_error = np.full(len(scale), np.inf, np.float32)
-    best_scale, best_multiplier = largest.copy(), np.full_like(scale, limits[0])
-    for candidate in candidates:
-        channel_scale = (largest / np.float32(candidate)).astype(np.float32)
-        multiplier = np.clip(np.rint(scale / channel_scale[:, None]), *limits)
-        error = error_of(channel_scale, multiplier).sum(axis=1)
-        better = error < best_error
-        best_error[better] = error[better]
-        best_scale[better], best_multiplier[better] = channel_scale[better], multiplier[better]
-    return best_scale, _improve_multipliers(best_scale, best_multiplier, limits, error_of)
-
-
-def _improve_multipliers(
-    channel_scale: npt.NDArray[np.float32],
-    multiplier: FloatMatrix,
-    limits: tuple[int, int],
-    error_of: Callable[[npt.NDArray[np.float32], FloatMatrix], FloatMatrix],
-) -> FloatMatrix:
-    best, best_error = multiplier, error_of(channel_scale, multiplier)
-    for step in (-2, -1, 1, 2):
-        moved = np.clip(multiplier + step, *limits)
-        error = error_of(channel_scale, moved)
-        best = np.where(error < best_error, moved, best)
-        best_error = np.minimum(error, best_error)
-    return best.astype(np.float32)
+    return qmax if scheme.symmetric else qmax - qmin

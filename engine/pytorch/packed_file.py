@@ -82,6 +82,7 @@ def write_packed(
             ),
             warnings=(*_warnings(plan, entries), *chosen.notes),
             bits_per_weight=8 * payload / max(model.summary.parameters, 1),
+            devices=chosen.devices,
         )
         origin = Origin(model.path.name, model.source.sha256, model.source.file_bytes, plan)
         write_records(temporary, output, origin, result, context)

@@ -55,7 +55,11 @@ def test_that_stored_bytes_are_those_counted_by_hand(tmp_path: Path) -> None:
     assert stored_weight_bytes(first, progressive) == 8 * 27 // 2 + 8 * 4 + 8 * 3
     second = open_built(conv_chain(channels=64), tmp_path).summary.layers[1]  # 64 × 576: many multipliers, 4 bits each
     many = LayerPlan(WeightScheme(4, granularity=PerGroup(32)), Kernel.QLINEAR)
-    assert stored_weight_bytes(second, many) == 64 * 576 // 2 + 64 * 4 + 64 * 18 // 2
+    assert stored_weight_bytes(second, many) == 64 * 576 // 2 + 64 * 2 + 64 * 18 // 2
+    assert stored_weight_bytes(second, LayerPlan(WeightScheme(2))) == 64 * 576 // 4 + 64 * 2
+    assert stored_weight_bytes(second, LayerPlan(WeightScheme(8))) == 64 * 576 + 64 * 4
+    wide = LayerPlan(WeightScheme(4, granularity=PerGroup(32)), Kernel.FLOAT)  # multipliers that need all of a byte
+    assert stored_weight_bytes(second, wide) == 64 * 576 // 2 + 64 * 2 + 64 * 18
     blocks = LayerPlan(WeightScheme(4, symmetric=False, granularity=PerGroup(16)), Kernel.NBITS)
     assert stored_weight_bytes(head, blocks) == 10 * 8 + 10 * 4 + 10
 
@@ -97,3 +101,10 @@ def test_that_predictions_hold_for_real_models(assets: Path, tmp_path: Path, nam
             plan = build_plan(model.summary, bits, PlanDefaults(activations=mode))
             measured_on = None if data.is_tokens else data  # 32 sequences take seconds
             ensure_predicted(convert_all(model, calibration, plan, tmp_path / "out.onnx", measured_on))
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("name", ["kws_dscnn", "cifar10_resnet20", "imagenet_squeezenet1.1"])
+def test_that_4_bit_weights_take_a_seventh_of_float_scales_included(assets: Path, name: str) -> None:
+    summary = open_model(assets / "models" / f"{name}.onnx").summary
+    assert bits_per_weight(summary, build_plan(summary, 4)) <= 32 / 7

@@ -62,6 +62,15 @@ def test_refining_lowers_the_error_of_the_rows(groups: int) -> None:
     assert np.array_equal(found.zero_point, weight.zero_point)  # type: ignore[arg-type]
 
 
+def test_fitted_scales_are_numbers_that_float16_holds_where_these_are_stored() -> None:
+    moments, matrix, scheme = moments_of(draw_rows()), normal(6, 24, seed=4), WeightScheme(2, symmetric=False)
+    weight = quantize_weight(matrix, scheme, half_scales=True)
+    found = refine_scales(matrix, moments, weight, scheme)
+    assert found.has_half_scales
+    assert not np.array_equal(found.scale, weight.scale)
+    assert np.array_equal(found.scale.astype(np.float16).astype(np.float32), found.scale)
+
+
 def test_bound_scales_stay() -> None:
     moments, matrix = moments_of(draw_rows()), normal(6, 24, seed=4)
     grouped = WeightScheme(4, granularity=PerGroup(8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from engine.conversion.emission import Emitter, emit_integer_matrix
+from engine.conversion.emission import Emitter, emit_integer_matrix, emit_scales
 from engine.model.quantized_layers import quantize_layer
-from engine.numerics.schemes import Kernel, PerGroup, WeightScheme
+from engine.numerics.half_scales import HALF_LEAST, to_half_scales
+from engine.numerics.schemes import Granularity, Kernel, PerChannel, PerGroup, WeightScheme
 from engine.numerics.weights import QuantizedWeight
 from engine.plan import LayerPlan
 from tests.engine.conversion.cases import convert_opened, open_with_data, single
@@ -44,9 +46,8 @@ def draw_weight(least: int, largest: int, *, symmetric: bool) -> QuantizedWeight
     ("least", "largest", "symmetric", "stored"),
     [
         (1, 8, False, TensorProto.UINT4),
-        (3, 18, True, TensorProto.UINT4),
         (1, 15, True, TensorProto.UINT4),
-        (1, 18, True, TensorProto.INT8),  # more than sixteen values
+        (1, 18, True, TensorProto.INT8),  # more than 4 bits hold
     ],
 )
 def test_that_multipliers_take_four_bits_where_they_fit_and_none_is_lost(
@@ -63,6 +64,40 @@ def test_that_multipliers_take_four_bits_where_they_fit_and_none_is_lost(
     for optimized in (False, True):
         found = run_model(serialize(model), {"x": np.zeros(1, np.float32)}, optimized=optimized)[1]
         assert np.array_equal(found.reshape(CHANNELS, -1)[:, :INPUTS], weight.integer_weight())
+
+
+def test_that_scales_of_two_bytes_come_back_to_the_bit() -> None:
+    """Those of all but dead channels, which are subnormal, too."""
+    scale = to_half_scales(np.geomspace(HALF_LEAST, 100, CHANNELS, dtype=np.float32))
+    weight = dataclasses.replace(draw_weight(1, 15, symmetric=True), channel_scale=scale, has_half_scales=True)
+    proto = build_model([helper.make_node("Identity", ["x"], ["y"])], {"x": [1]}, ["y"], {}, opset=21)
+    model = ir.from_proto(proto)
+    restored = emit_scales(Emitter(model.graph, "q0.", model.graph[0], {}), weight, scale, "s")
+    restored.type = ir.TensorType(ir.DataType.FLOAT)
+    model.graph.outputs.append(restored)
+    assert {tensor.name: tensor.data_type for tensor in ir.to_proto(model).graph.initializer}["q0.s"] == (
+        TensorProto.FLOAT16
+    )
+    for optimized in (False, True):
+        found = run_model(serialize(model), {"x": np.zeros(1, np.float32)}, optimized=optimized)[1]
+        assert np.array_equal(found, scale)
+
+
+@pytest.mark.parametrize("kernel", [Kernel.QLINEAR, Kernel.DYNAMIC, Kernel.FLOAT])
+@pytest.mark.parametrize("granularity", [PerChannel(), PerGroup(16)])
+def test_that_all_but_dead_channels_leave_the_layer_its_kernel_and_its_short_scales(
+    granularity: Granularity, kernel: Kernel, tmp_path: Path
+) -> None:
+    weight = normal(96, 64, scale=0.3) * np.geomspace(1, 1e-9, 64, dtype=np.float32)
+    constants = {"w": weight, "b": normal(64, seed=2)}
+    node = helper.make_node("Gemm", ["x", "w", "b"], ["y"], name="layer")
+    proto = build_model([node], {"x": ["N", 96]}, ["y"], constants, opset=21)
+    opened = open_with_data(proto, tmp_path)
+    plan = plan_for(opened.model.summary, LayerPlan(WeightScheme(4, granularity=granularity), kernel))
+    result = convert_opened(opened, plan, tmp_path / "out.onnx")
+    assert result.layers[0].is_integer == (kernel != Kernel.FLOAT)
+    half = [t for t in onnx.load(tmp_path / "out.onnx").graph.initializer if t.data_type == TensorProto.FLOAT16]
+    assert [numpy_helper.to_array(tensor).size for tensor in half] == [64]
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
@@ -83,8 +118,9 @@ def test_that_weight_and_bias_of_a_loaded_convolution_are_those_that_were_chosen
     assert np.array_equal(constants[convolution.input[4]], weight.channel_scale)
     assert np.array_equal(constants[convolution.input[8]], np.rint(layer.bias.astype(np.float64) / scale))
     written = onnx.load(tmp_path / "out.onnx").graph.initializer
-    per_channel = [item.name for item in written if item.data_type == TensorProto.FLOAT and 24 in item.dims]
-    assert per_channel == ["q0.s"]
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16)
+    per_channel = [(item.name, item.data_type) for item in written if item.data_type in floats and 24 in item.dims]
+    assert per_channel == [("q0.s", TensorProto.FLOAT16)]
 
 
 def load_convolution(path: Path, loaded: Path) -> tuple[onnx.NodeProto, dict[str, Array]]:
