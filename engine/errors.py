@@ -46,6 +46,10 @@ class UnsupportedOperator(BitsmithError):
         self.op, self.node = op, node
 
 
+class DeviceError(BitsmithError):
+    """A device to train on that this computer, or the installed torch, does not have."""
+
+
 class BudgetError(BitsmithError):
     """A budget outside the range that the candidates can reach; the text names the range."""
 

@@ -11,6 +11,7 @@ from engine.cli.command import Answer, Command, JsonObject, UsageError, format_d
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
     add_data,
+    add_device,
     add_layer_overrides,
     add_model,
     add_output,
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibration", metavar="C.calib", help="ranges that calibrate wrote, instead of new ones")
     add_samples(parser, DEFAULT_CALIBRATION_SAMPLES)
     parser.set_defaults(samples=None)  # a preset may say how many
+    add_device(parser)
     add_output(parser, "OUT.onnx", "the quantized model; OUT.safetensors for packed PyTorch weights")
     parser.add_argument("--save-plan", metavar="P.json", help="also write the plan that was used to this file")
 
@@ -64,7 +66,9 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
         ensure_writable(Path(arguments.save_plan))
     model = run_job(open_request(arguments), ModelSummary, context)
     plan = _read_plan(arguments, model)
-    request = ConvertRequest(arguments.model, plan, arguments.output, data, arguments.calibration, _samples(arguments))
+    request = ConvertRequest(
+        arguments.model, plan, arguments.output, data, arguments.calibration, _samples(arguments), arguments.device
+    )
     result = run_job(request, ConvertResult, context)
     if arguments.save_plan:
         with context.output(Path(arguments.save_plan)) as temporary:
@@ -110,6 +114,7 @@ def convert_to_json(result: ConvertResult) -> JsonObject:
         "verified_on": "random inputs" if result.is_drawn else "data",
         "verified_samples": result.verified_samples,
         "is_degraded": result.is_degraded,
+        "training_devices": result.devices,
         "warnings": result.warnings,
         "layers": [dataclasses.asdict(layer) for layer in result.layers],
     }
@@ -129,6 +134,8 @@ def describe_conversion(result: ConvertResult) -> str:
         lines.append(f"{integer} of {len(result.layers)} layers run on integer kernels")
         operators = "standard ONNX only" if result.is_portable else "some of com.microsoft (see --portable)"
         lines.append(f"operators: {operators}, opset {result.opset}")
+    if result.devices:
+        lines.append(f"trained on {', then '.join(result.devices)}")
     if result.sqnr_db is not None:
         samples = "random inputs (give --data for real ones)" if result.is_drawn else "samples"
         lines.append(f"SQNR against float {format_db(result.sqnr_db)} dB on {result.verified_samples} {samples}")

@@ -14,6 +14,7 @@ from engine.errors import OutputError
 from engine.job_context import JobContext
 from engine.numerics.schemes import WEIGHT_BITS
 from engine.plan import Plan, choose_layer_plan, select_layers
+from engine.requests.conversion import DeviceChoice
 from engine.requests.data import DataChoice
 from engine.requests.opening import OpenRequest
 from engine.summary import ModelSummary
@@ -142,6 +143,18 @@ def add_samples(parser: argparse.ArgumentParser, default: int) -> None:
     """`--samples`."""
     parser.add_argument(
         "--samples", type=positive_count, default=default, metavar="N", help=f"use up to N samples (default {default})"
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """`--device`."""
+    parser.add_argument(
+        "--device",
+        type=DeviceChoice,
+        choices=list(DeviceChoice),
+        default=DeviceChoice.AUTO,
+        help="what adaround, reconstruction and distillation run on: a GPU if there is one with memory enough (auto, "
+        "the default), the CPU, which gives the same bytes every time (cpu), or a GPU even if memory is short (cuda)",
     )
 
 

@@ -11,6 +11,7 @@ from engine.cli.convert import convert_to_json
 from engine.cli.job import ConsoleContext, run_job
 from engine.cli.options import (
     add_data,
+    add_device,
     add_layer_overrides,
     add_model,
     add_output,
@@ -89,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--fresh", action="store_true", help="measure anew what an earlier run has measured")
     parser.add_argument("--forecast", action="store_true", help="only say how long every rung would take")
+    add_device(parser)
     add_output(parser, "OUT.onnx", "the best model so far")
 
 
@@ -115,6 +117,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     request = RecoverRequest(
         arguments.model, plan, split.calibration, split.evaluation, arguments.output, arguments.target,
         arguments.samples, arguments.evaluation_samples, arguments.seconds, rungs, arguments.fresh,
+        arguments.device,
     )  # fmt: skip
     forecast = run_job(RecoverForecastRequest(request), RecoverForecast, context)
     if arguments.forecast:
@@ -177,7 +180,8 @@ def _describe_result(result: RecoverResult, target: Target) -> str:
     conversion = result.conversion
     ratio = conversion.file_bytes / conversion.source_bytes
     written = f"{conversion.output}: {format_bytes(conversion.file_bytes)}, {ratio:.1%} of the source"
-    return f"{table}\n\n{ENDINGS[result.ending]}\n{written}"
+    trained = f", trained on {', then '.join(conversion.devices)}" if conversion.devices else ""
+    return f"{table}\n\n{ENDINGS[result.ending]}\n{written}{trained}"
 
 
 def _result_to_json(result: RecoverResult, target: Target) -> JsonObject:

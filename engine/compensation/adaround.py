@@ -25,6 +25,7 @@ from engine.compensation.flips import choose_channels, flip_codes, gradient_of, 
 from engine.compensation.moments import Moments
 from engine.numerics.schemes import WeightScheme
 from engine.numerics.weights import QuantizedWeight, range_of
+from engine.torch_graph.device import TrainingDevice
 
 Matrix = npt.NDArray[np.float32]
 
@@ -38,12 +39,20 @@ FIRST_BETA, LAST_BETA = 20.0, 2.0
 REGULARIZATION = 3.0
 LEARNING_RATE = 0.1
 MOMENTUM, SQUARE_MOMENTUM, EPSILON = 0.9, 0.999, 1e-8
+# Tensors like the weights that are in use at once, in float32.
+TENSORS = 14
 # Weights that are optimised at once, so that they stay in a core's cache; channels that make a product worth its A.
 PART_ELEMENTS, MIN_CHANNELS = 1 << 14, 32
 
 
 def round_adaround(
-    matrix: Matrix, moments: Moments, nearest: QuantizedWeight, scheme: WeightScheme, *, iterations: int = ITERATIONS
+    matrix: Matrix,
+    moments: Moments,
+    nearest: QuantizedWeight,
+    scheme: WeightScheme,
+    *,
+    iterations: int = ITERATIONS,
+    device: TrainingDevice | None = None,
 ) -> QuantizedWeight:
     """Codes on the grid of `nearest`, each the floor or the ceiling, that make Σ ‖W·x − V·q‖² small.
 
@@ -52,6 +61,7 @@ def round_adaround(
 
     Args:
         matrix: W, float32 [channels, inputs].
+        device: the CPU if None.
     """
     scale, zero_point = per_weight(nearest.scale, nearest), per_weight(nearest.zero_point, nearest)
     exact = matrix / scale + zero_point
@@ -61,10 +71,17 @@ def round_adaround(
     residual = gradient_of(matrix, moments, matrix)
     parts = (_by_group(part, moments) for part in (np.clip(exact - lower, 0, 1), change, difference, residual))
     problem = _Problem(torch.from_numpy(moments.square.astype(np.float32)), *parts)
-    is_upper = problem.optimise_in_parts(iterations).numpy().reshape(matrix.shape) >= 0.5
+    device = device or TrainingDevice()
+    share = device.attempt(lambda: problem.optimise_on(device, iterations))
+    is_upper = share.numpy().reshape(matrix.shape) >= 0.5
     codes = np.where(change == 0, nearest.codes, np.where(is_upper, upper, lower)).astype(np.int8)
     found = flip_codes(matrix, moments, dataclasses.replace(nearest, codes=codes), scheme)
     return choose_channels(matrix, moments, found, nearest)
+
+
+def problem_bytes(weights: int, square_elements: int) -> int:
+    """What a layer with so many weights takes on a GPU; `square_elements` of A."""
+    return 4 * (TENSORS * weights + square_elements)
 
 
 def _is_seen(moments: Moments, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
@@ -94,6 +111,13 @@ class _Problem:
     change: torch.Tensor
     difference: torch.Tensor
     residual: torch.Tensor
+
+    def optimise_on(self, device: TrainingDevice, iterations: int) -> torch.Tensor:
+        """h on the CPU, like `share`: in parts there, of all channels at once on a GPU."""
+        if device.is_cpu:
+            return self.optimise_in_parts(iterations)
+        parts = (self.square, self.share, self.change, self.difference, self.residual)
+        return _Problem(*map(device.bring, parts)).optimise(iterations).cpu()
 
     def optimise_in_parts(self, iterations: int) -> torch.Tensor:
         """h, like `share`. Each part is one thread's: threads that share every small operator wait for each other."""

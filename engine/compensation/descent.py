@@ -18,6 +18,8 @@ from engine.compensation.fake_quantization import TrainableWeight
 Tensor = torch.Tensor
 
 MOMENTUM, SQUARE_MOMENTUM, EPSILON = 0.9, 0.99, 1e-12
+# Tensors like the weights in training: constants, codes, moments, gradients of parts, and what a pass makes of codes.
+WEIGHT_TENSORS = 12
 # The learning rate rises over the first steps, in which the gradients' sizes are not known yet.
 WARM_UP = 10
 
@@ -61,11 +63,14 @@ class Descent:
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor | None], share: float) -> None:
-        """Move by `share` of the rates; parameters without a gradient stay."""
+        """Move by `share` of the rates; parameters without a gradient stay. What is on another device follows them."""
         self._steps += 1
-        for item, gradient in zip(self._parameters, gradients, strict=True):
-            if gradient is None:
+        for item, found in zip(self._parameters, gradients, strict=True):
+            if found is None:
                 continue
+            place = item.values.device
+            gradient = found.to(place)
+            item.momentum, item.square = item.momentum.to(place), item.square.to(place)
             square = gradient.square()
             item.momentum.lerp_(gradient, 1 - MOMENTUM)
             item.square.lerp_(square.mean(-1, keepdim=True) if item.is_shared else square, 1 - SQUARE_MOMENTUM)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.compensation.descent import Descent, Parameter, rate_share, weight_parameters
+from engine.compensation.descent import WEIGHT_TENSORS, Descent, Parameter, rate_share, weight_parameters
 from engine.compensation.distillation_data import Augmentation, Samples, Values
 from engine.compensation.distillation_loss import OutputLoss
 from engine.compensation.inputs import InputQuantization
@@ -29,7 +29,8 @@ from engine.job_context import JobContext
 from engine.model.opened import Model
 from engine.model.quantized_layers import ChosenWeights
 from engine.plan import Plan
-from engine.requests.conversion import DistillationPoint
+from engine.requests.conversion import ConvertRequest, DeviceChoice, DistillationPoint
+from engine.torch_graph.device import TrainingDevice
 from engine.torch_graph.graph import TorchGraph
 
 Tensor = torch.Tensor
@@ -63,35 +64,37 @@ class DistillationSettings:
     augments: bool = True
     seconds: float | None = None
     seed: int = 0
+    device: DeviceChoice = DeviceChoice.AUTO
 
 
 def distill(
     model: Model,
-    plan: Plan,
+    request: ConvertRequest,
     inputs: InputQuantization,
     chosen: ChosenWeights,
     context: JobContext,
     *,
     dataset: Dataset,
-    samples: int,
 ) -> ChosenWeights:
     """Train what `chosen` starts with, in as many steps as the plan says; where that cannot be, a note says why.
 
     Raises:
         ConversionError: a weight holds NaN or infinite values.
         DataError: the samples do not fit.
+        DeviceError: the request asks for a GPU where there is none.
         JobCancelled: cancelled.
     """
-    settings = DistillationSettings(steps=plan.defaults.distillation_steps)
+    settings = DistillationSettings(steps=request.plan.defaults.distillation_steps, device=request.device)
     try:
-        training = Distillation(model, plan, inputs, chosen, settings)
-        training.run(dataset, samples, context)
+        training = Distillation(model, request.plan, inputs, chosen, settings)
+        training.run(dataset, request.samples, context)
     except UnsupportedOperator as error:
         return _with_note(chosen, f"{str(error)[:-1]}, so the network was not distilled.")
     best = min(training.points, key=lambda point: point.held_out_loss)
-    if best.step == 0:
-        return _with_note(chosen, "Distillation did not come closer to float on the samples that were held out.")
-    return training.best
+    if best.step > 0:
+        return training.device.signed(training.best)
+    note = "Distillation did not come closer to float on the samples that were held out."
+    return _with_note(training.device.signed(chosen), note)
 
 
 def _with_note(chosen: ChosenWeights, note: str) -> ChosenWeights:
@@ -106,6 +109,7 @@ class Distillation:
     Attributes:
         points: the curves so far.
         best: the state with the lowest held-out loss.
+        device: what it is trained on.
     """
 
     def __init__(
@@ -128,6 +132,7 @@ class Distillation:
         self._outputs = [spec.name for spec in model.summary.outputs]
         self.points: list[DistillationPoint] = []
         self.best = chosen
+        self.device = TrainingDevice()
 
     def run(self, dataset: Dataset, samples: int, context: JobContext) -> ChosenWeights:
         """Train on the first `samples`, of which some are held out; a `DistillationPoint` arrives as partial result.
@@ -135,10 +140,11 @@ class Distillation:
         Raises:
             UnsupportedOperator: an operator is used in a way that has no torch form.
             DataError: the samples do not fit.
+            DeviceError: the settings ask for a GPU where there is none.
             JobCancelled: cancelled; `best` is what there is.
         """
         context.report(0, self._settings.steps, "Preparing to distill")
-        with side_by_side() as self._threads:
+        with side_by_side(self.device) as self._threads:
             self._begin(dataset, samples, context)
             self._train(max(1, self._batch // self._data.unit))
         return self.best
@@ -155,8 +161,7 @@ class Distillation:
         for step, units in zip(range(1, settings.steps + 1), draws, strict=False):
             loss, gradients = self._learn(units, noise)
             losses.append(loss)
-            descent.step(gradients, rate_share(step, settings.steps))
-            self._student.project()
+            self._move(descent, gradients, rate_share(step, settings.steps))
             is_over = settings.seconds is not None and self._seconds >= settings.seconds
             self._report(step, losses[-1])
             if step % every == 0 or step == settings.steps or is_over:
@@ -165,6 +170,13 @@ class Distillation:
             if is_over:
                 break
 
+    def _move(self, descent: Descent, gradients: Sequence[Tensor | None], share: float) -> None:
+        def move() -> None:
+            descent.step(gradients, share)
+            self._student.project()
+
+        self.device.attempt(move)
+
     def _begin(self, dataset: Dataset, samples: int, context: JobContext) -> None:
         self._context, self._started = context, time.perf_counter()
         self._data = Samples(dataset, samples)
@@ -172,9 +184,17 @@ class Distillation:
         self._loss = OutputLoss.of(self._teach(first, self._outputs), is_tokens=dataset.is_tokens)
         self._fetch = [self._outputs[index] for index in self._loss.fetched]
         self._batch = self._settings.token_batch if dataset.is_tokens else self._settings.batch
-        self._part = self._count_at_once(first) if self._data.is_free else 1
+        per_sample = self._activation_bytes(first)
+        self._part = self._count_at_once(per_sample) if self._data.is_free else 1
+        self._choose_device(self._part * per_sample)
         self._augmentation = Augmentation(first) if self._settings.augments and self._data.is_free else None
         self._judge(0, [])
+
+    def _choose_device(self, activation_bytes: int) -> None:
+        self.device.choose(self._settings.device, WEIGHT_TENSORS * self._student.weight_bytes + 2 * activation_bytes)
+        self._teacher.keep_on(self.device)
+        self._student.keep_on(self.device)
+        self._context.report(0, self._settings.steps, f"Distilling on {self.device.name}")
 
     def _parameters(self) -> list[Parameter]:
         settings = self._settings
@@ -209,11 +229,11 @@ class Distillation:
     def _measure(self, part: tuple[Values, float]) -> Tensor:
         """The loss of some inputs, times their share."""
         self._context.check_cancelled()
-        values, share = part
+        values, share = self.device.bring_all(part[0]), part[1]
         return self._loss.measure(self._teach(values, self._fetch), self._student.run(values, self._fetch)) * share
 
-    def _count_at_once(self, first: Values) -> int:
-        """Samples that go through the network at once, from what one of them leaves for the backward pass."""
+    def _activation_bytes(self, first: Values) -> int:
+        """What one sample, or one batch of the size that the model dictates, leaves for the backward pass."""
         taken = 0
 
         def pack(tensor: Tensor) -> Tensor:
@@ -223,7 +243,11 @@ class Distillation:
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             self._student.run(first, self._fetch)
-        return max(1, min(math.ceil(self._batch / PARTS), ACTIVATION_BYTES // PARTS // max(taken, 1)))
+        return max(taken, 1)
+
+    def _count_at_once(self, per_sample: int) -> int:
+        """Samples that go through the network at once."""
+        return max(1, min(math.ceil(self._batch / PARTS), ACTIVATION_BYTES // PARTS // per_sample))
 
     def _judge(self, step: int, losses: Sequence[float]) -> None:
         """Measure the held-out samples, and keep the state if it is the best so far."""

@@ -17,7 +17,9 @@ import torch
 
 from engine.model.layout import WeightLayout
 from engine.numerics.affine import UINT8_MAX, TensorQuantization, choose_tensor_quantization
+from engine.numerics.half_scales import HALF_LARGEST, HALF_LEAST
 from engine.numerics.weights import QuantizedWeight
+from engine.torch_graph.device import TrainingDevice
 
 Tensor = torch.Tensor
 
@@ -31,6 +33,11 @@ def round_through(values: Tensor) -> Tensor:
     """Rounded, ties to even; the gradient is that of `values`."""
     # The difference is exactly 0, so the result is exactly an integer.
     return values.detach().round() + (values - values.detach())
+
+
+def halve_through(scale: Tensor) -> Tensor:
+    """Rounded as `to_half_scales` does it; the gradient is that of `scale`."""
+    return scale.detach().clamp(HALF_LEAST, HALF_LARGEST).half().float() + (scale - scale.detach())
 
 
 def fake_quantize_static(values: Tensor, grid: TensorQuantization) -> Tensor:
@@ -79,6 +86,9 @@ class TrainableWeight:
         stored = start.scale if start.channel_scale is None else start.channel_scale[:, None]
         self._first_scale = torch.from_numpy(stored.copy())
         self.log_scale = torch.zeros_like(self._first_scale)
+        self._first_multiplier = None
+        if start.multiplier is not None:
+            self._first_multiplier = torch.from_numpy(start.multiplier.astype(np.float32))
         self.log_multiplier = None if start.multiplier is None else torch.zeros(start.multiplier.shape)
         self.zero_point = None if start.zero_point is None else torch.from_numpy(start.zero_point.astype(np.float32))
         codes = torch.from_numpy(start.codes.astype(np.float32))
@@ -91,6 +101,16 @@ class TrainableWeight:
         self.project()
         for parameter in self.parameters():
             parameter.requires_grad_()
+
+    def keep_on(self, device: TrainingDevice) -> None:
+        """Move everything."""
+        self.latent, self.log_scale = device.keep(self.latent), device.keep(self.log_scale)
+        self._first_scale = device.keep(self._first_scale)
+        if self.log_multiplier is not None and self._first_multiplier is not None:
+            self.log_multiplier = device.keep(self.log_multiplier)
+            self._first_multiplier = device.keep(self._first_multiplier)
+        if self.zero_point is not None:
+            self.zero_point = device.keep(self.zero_point)
 
     def parameters(self) -> Iterator[Tensor]:
         """Everything that is learned."""
@@ -115,33 +135,33 @@ class TrainableWeight:
         self.log_scale.clamp_(-SCALE_REACH, SCALE_REACH)
         if self.zero_point is not None:
             self.zero_point.clamp_(limits.qmin, limits.qmax)
-        if self.log_multiplier is not None and self._start.multiplier is not None:
-            first = torch.from_numpy(self._start.multiplier.astype(np.float32)).log()
+        if self.log_multiplier is not None and self._first_multiplier is not None:
+            first = self._first_multiplier.log()
             self.log_multiplier.copy_(self.log_multiplier.clamp(-first, np.log(limits.largest_multiplier) - first))
 
     @torch.no_grad()
     def quantized(self) -> QuantizedWeight:
         """The weight as it is now, as it will be stored."""
-        scale = self._stored_scale()
+        scale = self._stored_scale().cpu()
         changes: dict[str, object] = {
-            "codes": self.latent.round().to(torch.int8).numpy(),
-            "scale": np.array(self._scale().numpy()),
+            "codes": self.latent.cpu().round().to(torch.int8).numpy(),
+            "scale": np.array(self._scale().cpu().numpy()),
         }
         if self.zero_point is not None:
-            changes["zero_point"] = self.zero_point.round().to(torch.int8).numpy()
+            changes["zero_point"] = self.zero_point.cpu().round().to(torch.int8).numpy()
         if self.log_multiplier is not None:
-            changes["multiplier"] = self._multiplier().to(torch.int8).numpy()
+            changes["multiplier"] = self._multiplier().cpu().to(torch.int8).numpy()
             changes["channel_scale"] = np.array(scale.numpy()[:, 0])
         return dataclasses.replace(self._start, **changes)  # type: ignore[arg-type]
 
     def _stored_scale(self) -> Tensor:
-        return self._first_scale * self.log_scale.exp()
+        scale = self._first_scale * self.log_scale.exp()
+        return halve_through(scale) if self._start.has_half_scales else scale
 
     def _multiplier(self) -> Tensor:
-        assert self._start.multiplier is not None
+        assert self._first_multiplier is not None
         assert self.log_multiplier is not None
-        first = torch.from_numpy(self._start.multiplier.astype(np.float32))
-        return round_through(first * self.log_multiplier.exp())
+        return round_through(self._first_multiplier * self.log_multiplier.exp())
 
     def _scale(self) -> Tensor:
         scale = self._stored_scale()

@@ -15,6 +15,7 @@ import torch
 
 from engine.compensation.fake_quantization import fake_quantize_static, round_through
 from engine.numerics.affine import UINT8_MAX, TensorQuantization
+from engine.torch_graph.device import TrainingDevice
 
 Tensor = torch.Tensor
 
@@ -43,11 +44,17 @@ class LearnedGrid:
         """Everything that is learned, once the caller has asked for gradients."""
         yield from (item for item in (self.log_scale, self.zero_point) if item is not None)
 
+    def keep_on(self, device: TrainingDevice) -> None:
+        """Move what is learned."""
+        self.log_scale = device.keep(self.log_scale)
+        if self.zero_point is not None:
+            self.zero_point = device.keep(self.zero_point)
+
     def apply(self, values: Tensor) -> Tensor:
         """Values on the grid; differentiable in them and, if it is learned, in the grid."""
         if not (self.log_scale.requires_grad and torch.is_grad_enabled()):
             return fake_quantize_static(values, self.quantization())
-        zero_point = torch.full((1,), float(self._start.zero_point))
+        zero_point = torch.full_like(self.log_scale, float(self._start.zero_point))
         if self.zero_point is not None:
             zero_point = round_through(self.zero_point)
         found: Tensor = _FakeQuantize.apply(values, self._scale(), zero_point)  # type: ignore[no-untyped-call]
@@ -93,4 +100,5 @@ class _FakeQuantize(torch.autograd.Function):
 
 def drop_quantization(values: Tensor, quantized: Tensor, share: float, noise: torch.Generator) -> Tensor:
     """`quantized`, with so large a share of `values` in it."""
-    return torch.where(torch.rand(values.shape, generator=noise) < share, values, quantized)
+    is_kept = torch.rand(values.shape, generator=noise) < share
+    return torch.where(is_kept.to(values.device), values, quantized)

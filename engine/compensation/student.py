@@ -27,6 +27,7 @@ from engine.numerics.schemes import Kernel
 from engine.numerics.weights import largest_multiplier, range_of
 from engine.plan import Plan
 from engine.sizes import group_scales
+from engine.torch_graph.device import TrainingDevice
 from engine.torch_graph.graph import TorchGraph
 from engine.torch_graph.tensors import to_tensor
 
@@ -91,6 +92,7 @@ class Student:
         self.weights: dict[str, TrainableWeight] = {}
         self.biases: dict[str, TrainableBias] = {}
         self._fixed: dict[str, Tensor] = {}
+        self._device = TrainingDevice()
         self._alphas: dict[str, float] = {}
         self._fixed_grids = {**inputs.grids, **chosen.grids}
         self.grids = {source: LearnedGrid(self._fixed_grids[tensor]) for tensor, source in inputs.sources.items()}
@@ -131,6 +133,23 @@ class Student:
             moved=torch.zeros(len(matrix), requires_grad=True),
         )
 
+    def keep_on(self, device: TrainingDevice) -> None:
+        """Move everything but the graph, once, before training."""
+        self._device = device
+        for weight in self.weights.values():
+            weight.keep_on(device)
+        for grid in self.grids.values():
+            grid.keep_on(device)
+        for name, bias in self.biases.items():
+            first, size, moved = (device.keep(tensor) for tensor in (bias.first, bias.size, bias.moved))
+            self.biases[name] = dataclasses.replace(bias, first=first, size=size, moved=moved)
+        self._fixed = {name: device.keep(tensor) for name, tensor in self._fixed.items()}
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of all trained weights, as float32."""
+        return sum(weight.latent.nbytes for weight in self.weights.values())
+
     def run(
         self,
         values: Values,
@@ -154,6 +173,7 @@ class Student:
         biases = {bias.name: bias.stored() for name, bias in self.biases.items() if name in wanted}
 
         def quantize(name: str, value: Tensor) -> Tensor:
+            value = self._device.bring(value)
             found = self._quantize(name, value)
             return found if dropping is None else drop_quantization(value, found, dropping.share, dropping.noise)
 
@@ -185,7 +205,7 @@ class Student:
     def freeze(self) -> ChosenWeights:
         """What the network has now, as conversion stores it."""
         weights = {name: weight.quantized() for name, weight in self.weights.items()}
-        biases = {name: bias.values().detach().numpy().copy() for name, bias in self.biases.items()}
+        biases = {name: bias.values().detach().cpu().numpy().copy() for name, bias in self.biases.items()}
         grids = {tensor: self.grids[source].quantization() for tensor, source in self._inputs.sources.items()}
         chosen = self._chosen
         return dataclasses.replace(

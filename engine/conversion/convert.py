@@ -75,8 +75,7 @@ def convert(
         else:
             found = verify_apart(temporary, context)
         _append_metrics(temporary, found)
-        notes = () if chosen is None else chosen.notes
-        result = _result(request, model, found, temporary, predicted, notes=notes)
+        result = _result(request, model, found, temporary, predicted, chosen=chosen or ChosenWeights())
         write_records(temporary, output, _origin(model, plan, calibration), result, context)
     return result
 
@@ -143,7 +142,7 @@ def _result(
     written: Path,
     predicted: int,
     *,
-    notes: tuple[str, ...],
+    chosen: ChosenWeights,
 ) -> ConvertResult:
     file_bytes = sum(file.stat().st_size for file in written.parent.iterdir())
     operators = read_operators(written)
@@ -163,11 +162,12 @@ def _result(
         is_drawn=found.is_drawn,
         verified_samples=found.samples,
         layers=layers,
-        warnings=(*_warnings(layers, found, file_bytes, predicted, is_degraded=is_degraded), *notes),
+        warnings=(*_warnings(layers, found, file_bytes, predicted, is_degraded=is_degraded), *chosen.notes),
         is_degraded=is_degraded,
         bits_per_weight=bits_per_weight(model.summary, request.plan),
         opset=operators.opset,
         is_portable=operators.is_portable,
+        devices=chosen.devices,
     )
 
 

@@ -125,6 +125,7 @@ def build_manifest(files: list[Path], origin: Origin, result: ConvertResult, con
             for layer in result.layers
         ],
         "warnings": list(result.warnings),
+        "training_devices": list(result.devices),
         "runtime": describe_runtime(),
         "cpu": describe_cpu(),
     }

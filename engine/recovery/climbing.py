@@ -194,7 +194,8 @@ class _Climb:
         return found
 
     def _convert_request(self, plan: Plan, output: str) -> ConvertRequest:
-        return ConvertRequest(self._request.model, plan, output, self._request.data, samples=self._request.samples)
+        asked = self._request
+        return ConvertRequest(asked.model, plan, output, asked.data, samples=asked.samples, device=asked.device)
 
     def _is_better(self, found: Evaluation) -> bool:
         target = self._request.target
@@ -219,7 +220,7 @@ def _record_key(model: Model, request: RecoverRequest) -> list[str]:
     for choice in (request.data, request.evaluation):
         digest = open_dataset(choice, model.summary.inputs).digest
         key += [digest, str(choice.skip), str(choice.take)]
-    return [*key, str(request.samples), str(request.evaluation_samples)]
+    return [*key, str(request.samples), str(request.evaluation_samples), request.device]
 
 
 class _NotBetter(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from engine.numerics.schemes import Rounding
 from engine.plan import Plan
@@ -13,11 +14,22 @@ DEFAULT_EVALUATION_SAMPLES = 1000
 DEGRADED_SQNR_DB = 10.0
 
 
+class DeviceChoice(StrEnum):
+    """What weights are trained on: a GPU through CUDA if there is one, the CPU, or a GPU and nothing else."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 @dataclass(frozen=True)
 class ConvertRequest:
     """Convert, verify and write a model → `ConvertResult`.
 
     A static plan needs `calibration` (a file) or `data` (calibrated on the way).
+
+    Attributes:
+        device: what AdaRound, reconstruction and distillation run on; only the CPU gives the same bits every time.
     """
 
     model: str
@@ -26,6 +38,7 @@ class ConvertRequest:
     data: DataChoice | None = None
     calibration: str | None = None
     samples: int = DEFAULT_CALIBRATION_SAMPLES
+    device: DeviceChoice = DeviceChoice.AUTO
 
 
 @dataclass(frozen=True)
@@ -51,13 +64,40 @@ class DistillationPoint:
 
 
 @dataclass(frozen=True)
+class BlockPoint:
+    """A point of the curve of a block in training, handed out several times a second as a partial result.
+
+    Losses are squared errors at the block's ends by the energy there.
+
+    Attributes:
+        block: counted from 0.
+        layers: names of those in the block.
+        step: how many were made; 0 for the start.
+        loss: mean of the steps since the last point, with values left unquantized at random; at the start the
+            held-out one.
+        held_out_loss: with everything quantized, on samples that are not learned from; None where it was not measured.
+        is_best: the lowest held-out loss so far.
+    """
+
+    block: int
+    blocks: int
+    layers: tuple[str, ...]
+    step: int
+    steps: int
+    loss: float
+    held_out_loss: float | None
+    is_best: bool
+
+
+@dataclass(frozen=True)
 class BlockReconstruction:
     """A block that was trained, handed out as a partial result of a conversion that reconstructs blocks.
 
     Attributes:
         block: counted from 0.
         layers: names of those in the block.
-        start_loss, loss: squared error at the block's end by its energy, on samples that are not learned from.
+        start_loss, loss: squared error at the block's end by its energy, on samples that are not learned from; both
+            are the same if nothing better was found and the block stayed as it was.
     """
 
     block: int
@@ -86,6 +126,31 @@ class LayerRounding:
     sqnr_db: float
 
 
+class Change(StrEnum):
+    """What changed a layer besides the choice of its codes."""
+
+    EQUALIZE = "equalize"
+    SCALE = "scale"
+    RECONSTRUCT = "reconstruct"
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """A layer before and after a method that does not choose its codes, handed out as a partial result.
+
+    Attributes:
+        before_db, after_db: SQNR in dB, infinite where nothing is lost. `Change.EQUALIZE`: of the weights rounded to
+            nearest. `Change.SCALE`: of the layer's output by these, on the inputs that the float layer reads.
+            `Change.RECONSTRUCT`: of what others read of the layer, behind its activation function, in the quantized
+            network against the float one, on samples that are not learned from.
+    """
+
+    layer: str
+    change: Change
+    before_db: float
+    after_db: float
+
+
 @dataclass(frozen=True)
 class LayerOutcome:
     """What became of one layer in the written file.
@@ -112,6 +177,7 @@ class ConvertResult:
         bits_per_weight: all stored bits of all layers, scales included.
         opset: of the written file; None for packed PyTorch.
         is_portable: whether standard ONNX operators suffice; None for packed PyTorch.
+        devices: what weights were trained on, in turn: CPU, or the name of a GPU; empty if nothing was trained.
     """
 
     output: str
@@ -128,6 +194,7 @@ class ConvertResult:
     opset: int | None = None
     is_portable: bool | None = None
     is_drawn: bool = False
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

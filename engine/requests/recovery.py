@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.plan import Plan
 from engine.recovery.targets import Rung, Target
-from engine.requests.conversion import DEFAULT_EVALUATION_SAMPLES
+from engine.requests.conversion import DEFAULT_EVALUATION_SAMPLES, DeviceChoice
 from engine.requests.data import DataChoice
 
 DEFAULT_RECOVERY_SAMPLES = 256
@@ -29,6 +29,7 @@ class RecoverRequest:
         samples, evaluation_samples: at most so many of either.
         rungs: those that may be tried; all by default.
         is_fresh: measure anew what an earlier, cancelled run has measured.
+        device: as in `ConvertRequest`.
     """
 
     model: str
@@ -42,6 +43,7 @@ class RecoverRequest:
     seconds: float = DEFAULT_RECOVERY_SECONDS
     rungs: tuple[Rung, ...] = tuple(Rung)
     is_fresh: bool = False
+    device: DeviceChoice = DeviceChoice.AUTO
 
 
 @dataclass(frozen=True)

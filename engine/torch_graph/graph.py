@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+import torch
 
 from engine.errors import UnsupportedOperator
 from engine.model.graph import bodies_of, constant
 from engine.model.layers import Layer
 from engine.torch_graph.call import Call, Operator, Tensor
+from engine.torch_graph.device import TrainingDevice
 from engine.torch_graph.table import OPERATORS
 from engine.torch_graph.tensors import to_tensor
 
@@ -70,7 +72,18 @@ class TorchGraph:
         for layer in layers:
             by_node.setdefault(id(layer.node), []).append(layer)
         self._steps = [_build_step(node, by_node.get(id(node), [])) for node in graph]
-        self.weights = {layer.name: self._constants[str(layer.weight_value.name)] for layer in layers}
+        self._weight_names = {layer.name: str(layer.weight_value.name) for layer in layers}
+        self._find_weights()
+
+    def _find_weights(self) -> None:
+        self.weights = {layer: self._constants[name] for layer, name in self._weight_names.items()}
+
+    def keep_on(self, device: TrainingDevice) -> None:
+        """Move the constants, but for numbers and lists of integers, which are read without waiting for a GPU."""
+        self._constants = {
+            name: value if _is_read_as_numbers(value) else device.keep(value) for name, value in self._constants.items()
+        }
+        self._find_weights()
 
     def run(
         self,
@@ -138,6 +151,8 @@ class TorchGraph:
         call = Call(step.op, step.name, self._opset, tuple(inputs), step.attributes, len(step.outputs))
         try:
             result = step.function(call)
+        except torch.OutOfMemoryError:
+            raise
         except (RuntimeError, TypeError, IndexError, ValueError, KeyError) as error:
             raise UnsupportedOperator(step.op, step.name, f"these operands ({_first_line(error)})") from error
         return result if isinstance(result, tuple) else (result,)
@@ -182,6 +197,10 @@ def _tensor_of(value: ir.Value) -> Tensor:
     found = constant(value)
     assert found is not None
     return to_tensor(np.asarray(found)).detach()
+
+
+def _is_read_as_numbers(value: Tensor) -> bool:
+    return value.ndim == 0 or (value.ndim == 1 and not value.is_floating_point())
 
 
 def _first_line(error: BaseException) -> str:

@@ -38,7 +38,7 @@ def _gather_nd(call: Call) -> Tensor:
     batched = int(call.attribute("batch_dims", 0))
     index = _tuples(indices, source.shape[batched:])
     grid = tuple(
-        torch.arange(size).reshape([-1 if axis == own else 1 for axis in range(indices.ndim - 1)])
+        torch.arange(size, device=source.device).reshape([-1 if axis == own else 1 for axis in range(indices.ndim - 1)])
         for own, size in enumerate(source.shape[:batched])
     )
     return source[(*grid, *index)]

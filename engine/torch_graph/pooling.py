@@ -58,7 +58,7 @@ def _window_sums(source: Tensor, windows: Windows) -> Tensor:
     if max(windows.dilations) == 1:
         return AVERAGE_POOLS[rank](source, windows.kernel, windows.strides) * math.prod(windows.kernel)
     planes = source.reshape(-1, 1, *source.shape[2:])
-    ones = torch.ones((1, 1, *windows.kernel), dtype=source.dtype)
+    ones = torch.ones((1, 1, *windows.kernel), dtype=source.dtype, device=source.device)
     sums = torch.convolution(
         planes, ones, None, windows.strides, [0] * rank, windows.dilations,
         transposed=False, output_padding=[0] * rank, groups=1,

@@ -31,7 +31,7 @@ Step = Callable[[_Direction, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 def _lstm_step(own: _Direction, projected: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     gates = projected + hidden @ own.recurrence.T + own.recurrence_bias
     entry, out, forget, candidate = gates.chunk(4, -1)
-    zero = torch.zeros(())
+    zero = torch.zeros((), device=cell.device)
     peep_entry, peep_out, peep_forget = own.peepholes.chunk(3) if own.peepholes is not None else (zero, zero, zero)
     entering = torch.sigmoid(entry + peep_entry * cell)
     forgotten = torch.sigmoid(forget + peep_forget * cell)
@@ -90,7 +90,7 @@ def _run(step: Step, call: Call, source: Tensor, index: int, *, is_reverse: bool
     """One direction over [steps, batch, inputs]: all hidden states, and the last hidden and cell state."""
     weight, recurrence = call.tensor(1)[index], call.tensor(2)[index]
     bias = call.optional(3)
-    biases = torch.zeros(2 * len(weight)) if bias is None else bias[index]
+    biases = torch.zeros(2 * len(weight), device=weight.device) if bias is None else bias[index]
     peepholes = call.optional(7)
     weight_bias, recurrence_bias = biases.chunk(2)
     peephole = None if peepholes is None else peepholes[index]
@@ -107,7 +107,7 @@ def _run(step: Step, call: Call, source: Tensor, index: int, *, is_reverse: bool
 def _initial(call: Call, place: int, direction: int, batch: int, size: int) -> Tensor:
     given = call.optional(place)
     if given is None:
-        return torch.zeros(batch, size)
+        return torch.zeros(batch, size, device=call.device)
     return given[:, direction] if call.attribute("layout", 0) else given[direction]
 
 

@@ -123,9 +123,9 @@ def _resize_axis(call: Call, source: Tensor, index: int, axis: _Axis) -> Tensor:
     shape = [-1 if place == index else 1 for place in range(source.ndim)]
     result: Tensor | None = None
     for picked, weight in _taps(call, axis, coordinates):
-        taken = source.index_select(index, picked.clamp(0, axis.size - 1).to(torch.int64))
+        taken = source.index_select(index, picked.clamp(0, axis.size - 1).to(source.device, torch.int64))
         if call.attribute("mode", "nearest") != "nearest":
-            taken = taken * weight.to(source.dtype).reshape(shape)
+            taken = taken * weight.to(source).reshape(shape)
         result = taken if result is None else result + taken
     assert result is not None
     return result

@@ -77,7 +77,7 @@ def _slice(call: Call) -> Tensor:
         if step == 1:
             source = source.narrow(axis, picked.start, len(picked)) if picked else source.narrow(axis, 0, 0)
         else:
-            source = source.index_select(axis, torch.tensor(picked, dtype=torch.int64))
+            source = source.index_select(axis, torch.tensor(picked, dtype=torch.int64).to(source.device))
     return source
 
 
@@ -92,7 +92,8 @@ def _pad(call: Call) -> Tensor:
         return functional.pad(source, flat, value=call.number(2, "value", 0.0) or 0.0)
     for axis, (before, after) in amounts.items():
         if before or after:
-            source = source.index_select(axis, _pad_indices(source.shape[axis], before, after, mode))
+            places = _pad_indices(source.shape[axis], before, after, mode)
+            source = source.index_select(axis, places.to(source.device))
     return source
 
 

@@ -22,7 +22,7 @@ from engine.jobs.operations import run_request
 from engine.model.quantized_layers import ChosenWeights, quantize_layer
 from engine.numerics.schemes import Kernel, PerChannel, PerGroup, WeightScheme
 from engine.plan import LayerPlan, Plan
-from engine.requests.conversion import ConvertRequest, DistillationPoint
+from engine.requests.conversion import ConvertRequest, DeviceChoice, DistillationPoint
 from tests.engine.compensation.test_compensating import codes_in, convert_file
 from tests.engine.conversion.cases import CASES, Opened, open_with_data
 from tests.engine.models import (
@@ -51,8 +51,9 @@ def inputs_of(opened: Opened, plan: Plan) -> InputQuantization:
 
 def train(opened: Opened, plan: Plan, context: JobContext | None = None) -> ChosenWeights:
     assert opened.dataset is not None
+    request = ConvertRequest(str(opened.model.path), plan, "", samples=128)
     start, inputs = ChosenWeights(), inputs_of(opened, plan)
-    return distill(opened.model, plan, inputs, start, context or JobContext(), dataset=opened.dataset, samples=128)
+    return distill(opened.model, request, inputs, start, context or JobContext(), dataset=opened.dataset)
 
 
 @pytest.fixture
@@ -137,7 +138,8 @@ def test_that_the_curves_are_handed_out_and_the_best_state_is_kept(tmp_path: Pat
 
 
 def test_that_a_harmful_rate_leaves_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wild(steps: int) -> DistillationSettings:
+    def wild(steps: int, device: DeviceChoice) -> DistillationSettings:
+        assert device == DeviceChoice.AUTO
         return DistillationSettings(steps=steps, code_rate=50.0, scale_rate=5.0, bias_rate=50.0)
 
     monkeypatch.setattr(distillation, "DistillationSettings", wild)

@@ -15,6 +15,7 @@ from engine.compensation.fake_quantization import (
 )
 from engine.model.layout import channels_first, channels_last
 from engine.numerics.affine import choose_tensor_quantization
+from engine.numerics.half_scales import to_half_scales
 from engine.numerics.schemes import (
     Granularity,
     GroupScales,
@@ -23,7 +24,7 @@ from engine.numerics.schemes import (
     PerTensor,
     WeightScheme,
 )
-from engine.numerics.weights import largest_multiplier, quantize_weight, range_of
+from engine.numerics.weights import QuantizedWeight, largest_multiplier, quantize_weight, range_of
 from tests.engine.models import normal
 
 MATRIX = normal(6, 40, scale=0.3)
@@ -36,22 +37,27 @@ FORMS: dict[str, tuple[int, bool, Granularity, GroupScales]] = {
     "groups with bytes": (4, True, PerGroup(16), GroupScales.BYTE),
     "groups with products": (4, True, PerGroup(16), GroupScales.PRODUCT),
     "groups with products and zero points": (2, False, PerGroup(16), GroupScales.PRODUCT),
+    "per channel in float16": (4, False, PerChannel(), GroupScales.FLOAT),
+    "groups with products in float16": (4, True, PerGroup(16), GroupScales.PRODUCT),
 }
+
+
+def quantize(form: str) -> QuantizedWeight:
+    bits, symmetric, granularity, group_scales = FORMS[form]
+    scheme = WeightScheme(bits, symmetric=symmetric, granularity=granularity)
+    return quantize_weight(MATRIX, scheme, group_scales=group_scales, half_scales="float16" in form)
 
 
 def build(form: str) -> tuple[TrainableWeight, Limits, WeightScheme]:
     bits, symmetric, granularity, group_scales = FORMS[form]
     scheme = WeightScheme(bits, symmetric=symmetric, granularity=granularity)
     limits = Limits(*range_of(scheme), largest_multiplier(scheme, group_scales))
-    start = quantize_weight(MATRIX, scheme, group_scales=group_scales)
-    return TrainableWeight(start, MATRIX, channels_first((6, 40)), limits), limits, scheme
+    return TrainableWeight(quantize(form), MATRIX, channels_first((6, 40)), limits), limits, scheme
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_that_training_starts_from_the_codes_given(form: str) -> None:
-    bits, symmetric, granularity, group_scales = FORMS[form]
-    scheme = WeightScheme(bits, symmetric=symmetric, granularity=granularity)
-    start = quantize_weight(MATRIX, scheme, group_scales=group_scales)
+    start = quantize(form)
     found = build(form)[0].quantized()
     assert np.array_equal(found.codes, start.codes)
     assert np.array_equal(found.scale, start.scale)
@@ -79,6 +85,10 @@ def test_that_what_is_trained_is_what_is_stored(form: str) -> None:
         assert found.multiplier.min() >= 1
         assert found.multiplier.max() <= limits.largest_multiplier
     np.testing.assert_allclose(weight.stored().detach().numpy(), found.dequantize(), rtol=1e-6, atol=0)
+    if found.has_half_scales:
+        scale = found.scale if found.channel_scale is None else found.channel_scale
+        assert not np.array_equal(scale, before.scale if before.channel_scale is None else before.channel_scale)
+        assert np.array_equal(to_half_scales(scale), scale)
 
 
 @pytest.mark.parametrize("form", FORMS)
