@@ -27,6 +27,10 @@ WARNINGS = (
     "drawn inputs. Compare it on data: bitsmith evaluate.",
     "{count} of {total} layers were meant for an integer kernel and run in float (first: {name}).",
     "The file has {count} bytes, {predicted} were predicted.",
+    "The GPU ({name}) ran out of memory, so training continued on the CPU.",
+    "The GPU ({name}) failed ({reason}), so training continued on the CPU.",
+    "The GPU cannot be used ({reason}), so training ran on the CPU.",
+    "The GPU ({name}) has {free} of free memory, training needs about {needed}, so it ran on the CPU.",
 )
 PROGRESS = (
     "Asking the service: {request}",
@@ -48,6 +52,7 @@ PROGRESS = (
     "Cutting the graph",
     "Diagnosed",
     "Diagnosing {name}",
+    "Distilling on {device}",
     "Distilling: step {done} of {total}, loss {loss}, held out {best} at best",
     "Equalizing weight ranges",
     "Evaluated {name}",
@@ -71,6 +76,7 @@ PROGRESS = (
     "Quantizing {name}",
     "Reading the graph",
     "Reading {name}",
+    "Reconstructing blocks on {device}",
     "Reconstructing block {block} of {blocks}: step {done} of {total}, error {start}, {best} at best",
     "Rounding {name}",
     "Running predict.py",

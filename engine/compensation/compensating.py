@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,9 +10,11 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from engine.calibration.collection import ActivationVisitor, visit_activations
+from engine.compensation.adaround import problem_bytes
 from engine.compensation.inputs import InputQuantization
 from engine.compensation.moments import Moments
 from engine.compensation.prior import choose_prior
+from engine.compensation.reporting import sqnr_db
 from engine.compensation.rounding import round_weight
 from engine.compensation.rows import MAX_MOMENT_BYTES, RowDraw, moment_bytes
 from engine.compensation.walk import Replaced, Walk
@@ -28,7 +28,8 @@ from engine.model.quantized_layers import ChosenWeights, fake_quantize_layer, qu
 from engine.numerics.schemes import Kernel, Rounding
 from engine.numerics.weights import QuantizedWeight
 from engine.plan import LayerPlan, Plan
-from engine.requests.conversion import LayerRounding
+from engine.requests.conversion import DeviceChoice, LayerRounding
+from engine.torch_graph.device import TrainingDevice
 from engine.torch_graph.graph import TorchGraph
 from engine.torch_graph.tensors import to_tensor
 
@@ -37,7 +38,14 @@ BAND_BYTES = 1 << 30
 
 
 def choose_weights(
-    model: Model, plan: Plan, inputs: InputQuantization, dataset: Dataset, context: JobContext, *, samples: int
+    model: Model,
+    plan: Plan,
+    inputs: InputQuantization,
+    dataset: Dataset,
+    context: JobContext,
+    *,
+    samples: int,
+    device: DeviceChoice = DeviceChoice.AUTO,
 ) -> ChosenWeights:
     """Choose the codes of all layers that the plan does not round to nearest, and put their biases right.
 
@@ -47,9 +55,11 @@ def choose_weights(
     Raises:
         ConversionError: a weight holds NaN or infinite values.
         DataError: the samples do not fit.
+        DeviceError: `device` is a GPU, and there is none.
         JobCancelled: cancelled.
     """
     chooser = _Chooser(model, plan, context)
+    chooser.choose_device(device)
     try:
         chooser.start(TorchGraph(model.graph, model.layers))
         walk = Walk(model, chooser.graph, inputs, chooser.replaced, context)
@@ -61,7 +71,8 @@ def choose_weights(
         )
         for layer, moments in float_moments(model, chooser.waiting(), dataset, samples, context):
             chooser.visit(layer, moments)
-    return ChosenWeights(chooser.weights, chooser.biases, tuple(chooser.notes))
+    chosen = ChosenWeights(chooser.weights, chooser.biases, tuple(chooser.notes))
+    return chooser.device.signed(chosen) if chooser.adaround_layers else chosen
 
 
 class _Chooser:
@@ -70,6 +81,8 @@ class _Chooser:
     Attributes:
         layers: those that can be visited.
         replaced: what the layers chosen so far compute with.
+        adaround_layers: those of `layers` that AdaRound rounds.
+        device: what AdaRound runs on.
     """
 
     graph: TorchGraph
@@ -81,9 +94,20 @@ class _Chooser:
         self.weights: dict[str, QuantizedWeight] = {}
         self.biases: dict[str, npt.NDArray[np.float32]] = {}
         self.replaced = Replaced()
+        self.device = TrainingDevice()
+        self.adaround_layers = [layer for layer in self.layers if plan.layer(layer.name).rounding == Rounding.ADAROUND]
         self.notes = _describe_left([model.summary.layer_by_name[layer.name].title for layer in wanted
                                      if not self._can_choose(layer)])  # fmt: skip
         context.report(0, len(self.layers), "Preparing to round by the layers' inputs")
+
+    def choose_device(self, wanted: DeviceChoice) -> None:
+        """Go where the largest layer fits."""
+        sizes = [
+            problem_bytes(layer.layout.channels * layer.layout.inputs, moment_bytes(layer) // 8)
+            for layer in self.adaround_layers
+        ]
+        if sizes:
+            self.device.choose(wanted, max(sizes))
 
     def _is_wanted(self, choice: LayerPlan) -> bool:
         is_corrected = choice.rounding != Rounding.NEAREST or self._plan.defaults.correct_bias
@@ -126,7 +150,7 @@ class _Chooser:
             fitted = moments if self._bias_of(layer, len(matrix)) is None else moments.centred()
             if fitted.halves is not None:
                 fitted = fitted.with_prior(choose_prior(matrix, fitted.halves, nearest, choice.weights))
-            weight = round_weight(choice.rounding, matrix, fitted, nearest, choice.weights)
+            weight = round_weight(choice.rounding, matrix, fitted, nearest, choice.weights, device=self.device)
         self.weights[layer.name] = weight
         restored = weight.dequantize()
         self._replace(layer, restored)
@@ -138,7 +162,7 @@ class _Chooser:
             after -= moments.rows * float(shift @ shift)
         energy = float(moments.energy(matrix).sum())
         self._context.partial(
-            LayerRounding(layer.name, choice.rounding, _sqnr_db(energy, before), _sqnr_db(energy, after))
+            LayerRounding(layer.name, choice.rounding, sqnr_db(energy, before), sqnr_db(energy, after))
         )
 
     def _bias_of(self, layer: Layer, channels: int) -> ir.Value | None:
@@ -161,11 +185,6 @@ class _Chooser:
         alpha = attribute_float(layer.node, "alpha", 1.0) if layer.op == "Gemm" else 1.0
         stored = layer.layout.from_matrix(matrix)
         self.replaced.weights[layer.name] = to_tensor(stored if alpha == 1.0 else stored / np.float32(alpha))
-
-
-def _sqnr_db(energy: float, error: float) -> float:
-    """Rounding of the sums may leave an error of nothing a little below 0."""
-    return 10 * math.log10(max(energy, sys.float_info.min) / error) if error > 0 else math.inf
 
 
 def _describe_left(titles: Sequence[str]) -> list[str]:

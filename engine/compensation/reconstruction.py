@@ -24,10 +24,11 @@ from dataclasses import dataclass
 import torch
 
 from engine.compensation.blocks import Block, find_blocks
-from engine.compensation.descent import Descent, Parameter, rate_share, weight_parameters
+from engine.compensation.descent import WEIGHT_TENSORS, Descent, Parameter, rate_share, weight_parameters
 from engine.compensation.distillation_data import Samples, Values
 from engine.compensation.inputs import InputQuantization
 from engine.compensation.learned_grids import drop_quantization
+from engine.compensation.reporting import BlockReport, activation_of, sqnr_db
 from engine.compensation.side_by_side import PARTS, side_by_side
 from engine.compensation.student import Dropping, Student
 from engine.data.dataset import Dataset
@@ -36,7 +37,8 @@ from engine.job_context import JobContext
 from engine.model.opened import Model
 from engine.model.quantized_layers import ChosenWeights
 from engine.plan import Plan
-from engine.requests.conversion import BlockReconstruction
+from engine.requests.conversion import BlockReconstruction, Change, ConvertRequest, DeviceChoice, LayerChange
+from engine.torch_graph.device import CPU, TrainingDevice
 from engine.torch_graph.graph import TorchGraph
 
 Tensor = torch.Tensor
@@ -49,6 +51,8 @@ BATCH_BYTES, MIN_BATCH = 8 << 20, 4
 # Samples that go through a block at once where nothing is learned.
 PASS_SAMPLES = 8
 LEAST_ENERGY = 1e-12
+# What a block leaves for the backward pass, in batches of that size.
+BLOCK_BATCHES = 64
 
 
 @dataclass(frozen=True)
@@ -77,28 +81,30 @@ class ReconstructionSettings:
     drop: float = 0.5
     judgements: int = 4
     seed: int = 0
+    device: DeviceChoice = DeviceChoice.AUTO
 
 
 def reconstruct(
     model: Model,
-    plan: Plan,
+    request: ConvertRequest,
     inputs: InputQuantization,
     chosen: ChosenWeights,
     context: JobContext,
     *,
     dataset: Dataset,
-    samples: int,
 ) -> ChosenWeights:
     """Train what `chosen` starts with, block by block, as long as the plan says; where that cannot be, a note says why.
 
     Raises:
         ConversionError: a weight holds NaN or infinite values.
         DataError: the samples do not fit.
+        DeviceError: the request asks for a GPU where there is none.
         JobCancelled: cancelled.
     """
-    settings = ReconstructionSettings(steps=plan.defaults.reconstruction_steps)
+    settings = ReconstructionSettings(steps=request.plan.defaults.reconstruction_steps, device=request.device)
     try:
-        return Reconstruction(model, plan, inputs, chosen, settings).run(dataset, samples, context)
+        training = Reconstruction(model, request.plan, inputs, chosen, settings)
+        return training.device.signed(training.run(dataset, request.samples, context))
     except UnsupportedOperator as error:
         note = f"{str(error)[:-1]}, so no blocks were reconstructed."
         return dataclasses.replace(chosen, notes=(*chosen.notes, note))
@@ -129,7 +135,11 @@ class _Task:
 
 
 class Reconstruction:
-    """A quantized network whose blocks are trained in turn."""
+    """A quantized network whose blocks are trained in turn.
+
+    Attributes:
+        device: what it is trained on.
+    """
 
     def __init__(
         self,
@@ -149,8 +159,10 @@ class Reconstruction:
         self._teacher = TorchGraph(model.graph, model.layers)
         self._student = Student(model, plan, inputs, chosen, self._teacher)
         self._blocks: Sequence[Block] = find_blocks(model)
+        self._outputs = {layer.name: activation_of(layer) for layer in model.layers}
         self._open_grids = list(self._student.grids.values())
         self._noise = torch.Generator().manual_seed(settings.seed)
+        self.device = TrainingDevice()
 
     def run(self, dataset: Dataset, samples: int, context: JobContext) -> ChosenWeights:
         """Train on the first `samples`, of which some are held out; a `BlockReconstruction` arrives for each block.
@@ -158,17 +170,26 @@ class Reconstruction:
         Raises:
             UnsupportedOperator: an operator is used in a way that has no torch form.
             DataError: the samples do not fit.
+            DeviceError: the settings ask for a GPU where there is none.
             JobCancelled: cancelled.
         """
         self._context = context
         context.report(0, 1, "Preparing to reconstruct blocks")
         self._data = Samples(dataset, samples)
-        with side_by_side() as self._threads:
+        with side_by_side(self.device) as self._threads:
             self._blocks = self._probe()
+            self._choose_device()
             cut = _Cut()
             for index, block in enumerate(self._blocks):
                 cut = self._reconstruct(index, block, cut)
         return self._student.freeze()
+
+    def _choose_device(self) -> None:
+        needed = WEIGHT_TENSORS * self._student.weight_bytes + BLOCK_BATCHES * BATCH_BYTES
+        self.device.choose(self._settings.device, needed)
+        self._teacher.keep_on(self.device)
+        self._student.keep_on(self.device)
+        self._context.report(0, 1, f"Reconstructing blocks on {self.device.name}")
 
     def _probe(self) -> list[Block]:
         """The blocks whose cuts hold samples along the first axis, others joined; sees to `CUT_BYTES`, too."""
@@ -209,16 +230,17 @@ class Reconstruction:
 
         def work(part: Tensor) -> list[Tensor]:
             self._context.check_cancelled()
-            return run(part)
+            return [tensor.cpu() for tensor in run(part)]
 
         parts = self._threads.measure(torch.split(units, PASS_SAMPLES if self._data.is_free else 1), work)
         return [torch.cat(tensors) for tensors in zip(*parts, strict=True)]
 
     def _values(self, cut: _Cut, units: Tensor, at_cut: Tensor | None) -> Values:
+        """What stands at the cut, on the device."""
         values = self._data.take(units)
         if cut.name is not None and at_cut is not None:
             values[cut.name] = at_cut[self._data.rows(units)]
-        return values
+        return self.device.bring_all(values)
 
     def _train(self, index: int, task: _Task) -> None:
         """Learn, if there is anything; at the end the block has the best of the states that were judged."""
@@ -229,24 +251,28 @@ class Reconstruction:
         trained = [item.values for item in parameters]
         for tensor in trained:
             tensor.requires_grad_()
+        if not self.device.attempt(lambda: self._measure(task, torch.arange(1), None).requires_grad):
+            for tensor in trained:  # grids of other blocks, and nothing else
+                tensor.requires_grad = False
+            return
         descent = Descent(parameters)
+        before = self._compare_layers(task)
         first = best = self._judge(task)
-        kept = [tensor.detach().clone() for tensor in trained]
+        report = BlockReport(self._context, index, len(self._blocks), task.block.layers, settings.steps, first)
+        kept = [tensor.detach().to(CPU, copy=True) for tensor in trained]
         every = max(1, settings.steps // settings.judgements)
         batch = self._batch_of(task)
         used = [False] * len(trained)
         draws = self._data.draw(batch, self._noise)
         for step, units in zip(range(1, settings.steps + 1), draws, strict=False):
-            _, gradients = self._learn(task, units, trained)
+            loss, gradients = self._learn(task, units, trained)
             used = [gradient is not None for gradient in gradients]
-            descent.step(gradients, rate_share(step, settings.steps))
-            self._student.project()
-            if step % every == 0 or step == settings.steps:
-                held_out = self._judge(task)
-                if held_out < best:
-                    best = held_out
-                    kept = [tensor.detach().clone() for tensor in trained]
-            self._report(index, step, first, best)
+            self._move(descent, gradients, rate_share(step, settings.steps))
+            held_out = self._judge(task) if step % every == 0 or step == settings.steps else None
+            if held_out is not None and held_out < best:
+                best = held_out
+                kept = [tensor.detach().to(CPU, copy=True) for tensor in trained]
+            report.add(step, loss, held_out)
         with torch.no_grad():
             for tensor, values in zip(trained, kept, strict=True):
                 tensor.copy_(values)
@@ -256,6 +282,15 @@ class Reconstruction:
         self._context.partial(
             BlockReconstruction(index, len(self._blocks), task.block.layers, first, best, time.perf_counter() - started)
         )
+        for name, after in self._compare_layers(task).items():
+            self._context.partial(LayerChange(name, Change.RECONSTRUCT, before[name], after))
+
+    def _move(self, descent: Descent, gradients: Sequence[Tensor | None], share: float) -> None:
+        def move() -> None:
+            descent.step(gradients, share)
+            self._student.project()
+
+        self.device.attempt(move)
 
     def _parameters(self, block: Block) -> list[Parameter]:
         """What a block can change; a grid belongs to the first block that has values on it."""
@@ -280,45 +315,57 @@ class Reconstruction:
 
     def _learn(self, task: _Task, units: Tensor, trained: Sequence[Tensor]) -> tuple[float, list[Tensor | None]]:
         size = math.ceil(len(units) / PARTS) if self._data.is_free else 1
-        parts = []
-        for part in torch.split(units, size):
-            seed = int(torch.randint(0, 1 << 62, (), generator=self._noise))
-            parts.append((part, torch.Generator().manual_seed(seed)))
+        parts = [(part, int(torch.randint(0, 1 << 62, (), generator=self._noise))) for part in torch.split(units, size)]
         return self._threads.differentiate(
             parts, lambda item: self._measure(task, *item) * (len(item[0]) / len(units)), trained
         )
 
-    def _measure(self, task: _Task, units: Tensor, noise: torch.Generator | None) -> Tensor:
-        """Squared error at the ends of the block by their energy; values are dropped where there is `noise`."""
+    def _measure(self, task: _Task, units: Tensor, seed: int | None) -> Tensor:
+        """Squared error at the ends of the block by their energy; values are dropped where there is a seed."""
         self._context.check_cancelled()
         cut, share = task.cut, self._settings.drop
         values = self._values(cut, units, cut.quantized)
         dropping = None
-        if noise is not None and share:
+        if seed is not None and share:
+            noise = torch.Generator().manual_seed(seed)
             dropping = Dropping(share, noise)
             if cut.name is not None and cut.reference is not None:
-                reference = cut.reference[self._data.rows(units)]
+                reference = self.device.bring(cut.reference[self._data.rows(units)])
                 values[cut.name] = drop_quantization(reference, values[cut.name], share, noise)
         names = list(task.targets)
         found = self._student.run(values, names, layers=task.block.layers, dropping=dropping)
         total = torch.zeros(())
         for name, value in zip(names, found, strict=True):
-            wanted = task.targets[name][self._data.rows(units)]
+            wanted = task.targets[name][self._data.rows(units)].to(value.device)
             total = total + (value - wanted).square().mean() / task.energy[name]
         return total
 
     def _judge(self, task: _Task) -> float:
         """The loss on what is held out, with everything quantized."""
+        parts = self._held_out_parts()
+        found = self._threads.measure(parts, lambda part: self._measure(task, part, None) * len(part))
+        return sum(loss.item() for loss in found) / sum(map(len, parts))
+
+    def _compare_layers(self, task: _Task) -> dict[str, float]:
+        """SQNR in dB of what follows each trained layer for what is held out, against the float network."""
+        outputs = {name: self._outputs[name] for name in task.block.layers if name in self._student.weights}
+        cut, fetch = task.cut, list(outputs.values())
+
+        def compare(units: Tensor) -> list[tuple[float, float]]:
+            self._context.check_cancelled()
+            wanted = self._teacher.run(self._values(cut, units, cut.reference), fetch)
+            found = self._student.run(self._values(cut, units, cut.quantized), fetch, layers=task.block.layers)
+            return [
+                (value.double().square().sum().item(), (other - value).double().square().sum().item())
+                for value, other in zip(wanted, found, strict=True)
+            ]
+
+        parts = self._threads.measure(self._held_out_parts(), compare)
+        sums = (map(sum, zip(*pairs, strict=True)) for pairs in zip(*parts, strict=True))
+        return {name: sqnr_db(*pair) for name, pair in zip(outputs, sums, strict=True)}
+
+    def _held_out_parts(self) -> Sequence[Tensor]:
+        """Units that are held out, all where there are none, as many as go through a block at once."""
         first = self._data.units if self._data.held_out else 0
         units = torch.arange(first, self._data.units + self._data.held_out)
-        parts = torch.split(units, PASS_SAMPLES if self._data.is_free else 1)
-        found = self._threads.measure(parts, lambda part: self._measure(task, part, None) * len(part))
-        return sum(loss.item() for loss in found) / len(units)
-
-    def _report(self, index: int, step: int, first: float, best: float) -> None:
-        steps, blocks = self._settings.steps, len(self._blocks)
-        text = (
-            f"Reconstructing block {index + 1} of {blocks}: step {step} of {steps}, error {first:.3g}, "
-            f"{best:.3g} at best"
-        )
-        self._context.report(index * steps + step, blocks * steps, text)
+        return torch.split(units, PASS_SAMPLES if self._data.is_free else 1)

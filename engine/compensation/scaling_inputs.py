@@ -26,6 +26,7 @@ from engine.compensation.compensating import float_moments
 from engine.compensation.equalization import ScaledLayer
 from engine.compensation.equalization_channels import can_scale
 from engine.compensation.moments import Moments
+from engine.compensation.reporting import sqnr_db
 from engine.compensation.rows import MAX_MOMENT_BYTES, moment_bytes
 from engine.data.dataset import Dataset
 from engine.job_context import JobContext
@@ -35,6 +36,7 @@ from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.numerics.schemes import InputScaling
 from engine.plan import Plan
+from engine.requests.conversion import Change, LayerChange
 
 Wide = npt.NDArray[np.float64]
 
@@ -167,28 +169,40 @@ def _search_awq(source: _Source, plan: Plan, groups: Sequence[InputGroup]) -> It
     for done, (layer, moments) in enumerate(float_moments(model, layers, source.dataset, source.samples, context)):
         context.report(done, len(layers), f"Searching input scales of {model.summary.layer_by_name[layer.name].title}")
         group = firsts[layer.name]
-        yield group.tensor, find_awq_scale(model, plan, group, moments)
+        scale, noise_before, noise_after = find_awq_scale(model, plan, group, moments)
+        for name, before in noise_before.items():
+            context.partial(LayerChange(name, Change.SCALE, sqnr_db(1.0, before), sqnr_db(1.0, noise_after[name])))
+        yield group.tensor, scale
 
 
-def find_awq_scale(model: Model, plan: Plan, group: InputGroup, moments: Moments) -> Wide:
-    """s of the exponent with the least error of all readers, each relative to its output; float64 [channels]."""
+def find_awq_scale(
+    model: Model, plan: Plan, group: InputGroup, moments: Moments
+) -> tuple[Wide, dict[str, float], dict[str, float]]:
+    """s of the exponent with the least error of all readers, each relative to its output; float64 [channels].
+
+    Returns:
+        s, and the relative errors of the readers by name: with s = 1, and with s.
+    """
     energy = np.diagonal(moments.square[0])
     rms = np.sqrt(energy / max(moments.rows, 1))
     rms = np.where(rms > 0, rms, 1)
     readers = [layer for layer in group.readers if plan.layer(layer.name).weights.is_integer]
     matrices = {layer.name: layer.matrix() for layer in readers}
-    best, least = np.ones(group.channels), np.inf
+    best = np.ones(group.channels)
+    before: dict[str, float] = {}
+    after: dict[str, float] = {}
     for exponent in EXPONENTS:
         scale = _centre(rms**exponent)
-        error = 0.0
+        errors: dict[str, float] = {}
         for layer in readers:
             matrix, summary = matrices[layer.name], model.summary.layer_by_name[layer.name]
             scaled = (matrix * scale).astype(np.float32)
             rounded = fake_quantize_layer(scaled, summary, plan.layer(layer.name)) / scale
-            error += float(moments.error(matrix, rounded).sum() / max(moments.energy(matrix).sum(), 1e-300))
-        if error < least:
-            best, least = scale, error
-    return best
+            errors[layer.name] = float(moments.error(matrix, rounded).sum() / max(moments.energy(matrix).sum(), 1e-300))
+        before = before or errors
+        if not after or sum(errors.values()) < sum(after.values()):
+            best, after = scale, errors
+    return best, before, after
 
 
 def _smooth(source: _Source, groups: Sequence[InputGroup]) -> Iterator[tuple[str, Wide]]:

@@ -1,4 +1,4 @@
-"""Every layer that was rounded by what it reads: SQNR of its output before and after, live."""
+"""Every layer that a method has changed: SQNR before and after, live."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from engine.requests.conversion import LayerRounding
-from gui.recover.texts import rounding_title
+from engine.numerics.schemes import Rounding
+from engine.requests.conversion import Change
+from gui.recover.figures import LayerFigure
+from gui.recover.texts import method_sentence, method_title
 from gui.result_table import SORT_ROLE, Cell, ResultModel, ResultView, TableColumn, Tone
 from gui.saving import TableSaver
 from gui.session import Session
@@ -22,6 +24,7 @@ STRIP_WIDTH = 120
 MARGIN = 12
 RADIUS = 3.5
 BEFORE, AFTER, STRIP = 2, 3, 5
+COLORS = {Tone.GOOD: "good", Tone.BAD: "bad", Tone.DIM: "text_dim"}
 
 
 class LayersTable(QWidget):
@@ -30,15 +33,17 @@ class LayersTable(QWidget):
     def __init__(self, session: Session, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._session = session
-        self._layers: list[LayerRounding] = []
+        self._layers: list[LayerFigure] = []
+        self._methods: dict[Rounding | Change, Cell] = {}
         self._is_refreshing = False
         self.model = ResultModel(self._build_columns(), lambda: len(self._layers), theme, self)
         self.view = ResultView(self.model, "recover_layers", self)
-        self.view.setAccessibleName(self.tr("Layers before and after rounding"))
+        self.view.setAccessibleName(self.tr("Layers before and after each method"))
         self.view.setColumnWidth(0, NAME_WIDTH)
         self._strip = _StripDelegate(theme, self.view)
         self.view.setItemDelegateForColumn(STRIP, self._strip)
         self.view.horizontalHeader().setStretchLastSection(True)
+        self.view.horizontalHeader().setResizeContentsPrecision(0)  # by what is seen: all rows take too long
         TableSaver(self.view)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -50,11 +55,9 @@ class LayersTable(QWidget):
         tr = self.tr
         return [
             TableColumn(tr("Layer"), tr("In the order of the graph"), self._title, is_text=True),
-            TableColumn(tr("Rounding"), tr("How its codes were chosen"), self._rounding, is_text=True),
-            TableColumn(tr("Before"), tr("SQNR of the layer's output with the nearest codes, in dB"), self._before),
-            TableColumn(
-                tr("After"), tr("SQNR of the layer's output with the chosen codes and its new bias, in dB"), self._after
-            ),
+            TableColumn(tr("Method"), tr("What changed it; the last method is at the top"), self._method, is_text=True),
+            TableColumn(tr("Before"), tr("SQNR before the method, in dB: what of is said beside each"), self._before),
+            TableColumn(tr("After"), tr("SQNR after the method, in dB: what of is said beside each"), self._after),
             TableColumn(tr("Gain"), tr("After against before, in dB"), self._gain),
             TableColumn(
                 tr("○ → ●"), tr("Before and after on one scale for all layers, better to the right"), self._strip_cell
@@ -65,31 +68,32 @@ class LayersTable(QWidget):
         layer = self._session.layer(self._layers[row].layer)
         return Cell(layer.title if layer else self._layers[row].layer, tool_tip=self._layers[row].layer)
 
-    def _rounding(self, row: int) -> Cell:
-        return Cell(rounding_title(self._layers[row].rounding), Tone.DIM)
+    def _method(self, row: int) -> Cell:
+        return self._methods[self._layers[row].method]
 
     def _before(self, row: int) -> Cell:
-        value = self._layers[row].nearest_sqnr_db
+        value = self._layers[row].before
         return Cell(format_db(value), Tone.DIM, value=value)
 
     def _after(self, row: int) -> Cell:
-        value = self._layers[row].sqnr_db
+        value = self._layers[row].after
         return Cell(format_db(value), value=value)
 
     def _gain(self, row: int) -> Cell:
         gain = _gain_of(self._layers[row])
         if gain is None:
             return Cell("")
-        tone = Tone.GOOD if gain >= 0.05 else Tone.BAD if gain <= -0.05 else Tone.DIM
-        return Cell(format_delta(gain, 1), tone, value=gain)
+        return Cell(format_delta(gain, 1), _tone_of(gain), value=gain)
 
     def _strip_cell(self, row: int) -> Cell:
-        return Cell("", tool_tip=self.tr("○ nearest codes, ● chosen codes"), value=self._layers[row].sqnr_db)
+        return Cell("", tool_tip=self.tr("○ before, ● after"), value=self._layers[row].after)
 
-    def show_layers(self, layers: list[LayerRounding]) -> None:
+    def show_layers(self, layers: list[LayerFigure]) -> None:
         """Show these."""
         self._layers = layers
-        figures = [value for item in layers for value in (item.nearest_sqnr_db, item.sqnr_db) if math.isfinite(value)]
+        methods = {item.method for item in layers}
+        self._methods = {method: Cell(method_title(method), Tone.DIM, method_sentence(method)) for method in methods}
+        figures = [value for item in layers for value in (item.before, item.after) if math.isfinite(value)]
         self._strip.scale = (min(figures), max(figures)) if figures else (0.0, 1.0)
         self._is_refreshing = True
         self.model.refresh()
@@ -102,8 +106,11 @@ class LayersTable(QWidget):
             self._session.select(self._layers[row].layer)
 
     def _show_selected(self, name: str) -> None:
+        current = self.view.current_row
+        if 0 <= current < len(self._layers) and self._layers[current].layer == name:
+            return
         row = next((at for at, item in enumerate(self._layers) if item.layer == name), -1)
-        if row >= 0 and row != self.view.current_row:
+        if row >= 0:
             self.view.select_row(row)
 
 
@@ -133,7 +140,7 @@ class _StripDelegate(QStyledItemDelegate):
         for value in (before, after):
             share = (min(max(value, low), high) - low) / ((high - low) or 1.0)
             places.append(QPointF(rect.left() + share * rect.width(), rect.center().y() + 0.5))
-        color = self._theme.color("good" if after >= before else "bad")
+        color = self._theme.color(COLORS[_tone_of(after - before)])
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(color, 2))
@@ -151,6 +158,11 @@ class _StripDelegate(QStyledItemDelegate):
         return QSize(STRIP_WIDTH, super().sizeHint(option, index).height())
 
 
-def _gain_of(item: LayerRounding) -> float | None:
-    gain = item.sqnr_db - item.nearest_sqnr_db
+def _tone_of(gain: float) -> Tone:
+    """What rounds to 0.0 dB is neither good nor bad."""
+    return Tone.GOOD if gain >= 0.05 else Tone.BAD if gain <= -0.05 else Tone.DIM
+
+
+def _gain_of(item: LayerFigure) -> float | None:
+    gain = item.after - item.before
     return gain if math.isfinite(gain) else None

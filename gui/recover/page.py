@@ -7,7 +7,16 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 from typing_extensions import override
 
 from engine.recovery.targets import Target, TargetKind
@@ -18,20 +27,21 @@ from gui.elided_label import ElidedLabel
 from gui.naming import named
 from gui.notify import Notifier
 from gui.output_names import create_folder, find_existing, suggest_output
+from gui.recover.figures import Training
 from gui.recover.forecast_feed import RecoverForecastFeed
 from gui.recover.form import RecoverForm
-from gui.recover.layers_table import LayersTable
+from gui.recover.layers_panel import LayersPanel
 from gui.recover.network_plot import NetworkPlot
 from gui.recover.steps_table import StepsTable
 from gui.recover.store import Recovery
 from gui.recover.texts import describe_ending, format_reached, step_title
 from gui.recover.training_plot import TrainingPlot
+from gui.recover.training_texts import describe_training
 from gui.session import Session
 from gui.settings import Settings
 from gui.theme import Theme
 from gui.units import join_sentences
 
-LAYERS_MS = 250
 CLOCK_MS = 500
 EMPTY_WIDTH = 420
 SPLIT = (230, 170, 190)
@@ -68,16 +78,15 @@ class RecoverPage(QWidget):
         self._start.setToolTip(self._action.toolTip())
         self.form = RecoverForm(settings.recovery, self._start, self)
         self.network_plot = NetworkPlot(theme, self)
-        self.training_plot = TrainingPlot(theme, self)
+        self.training_plot = TrainingPlot(session, theme, self)
         self.steps = StepsTable(session, recovery, theme, self)
-        self.layers = LayersTable(session, theme, self)
+        self._layers = LayersPanel(session, recovery, self.steps, theme, self)
         self._status = named(QLabel(wordWrap=True), "recover_status")
-        self._layers_title = named(ElidedLabel(), "recover_layers_title")
-        self._layers_title.setProperty("role", "section")
+        self._training_title = named(ElidedLabel(), "recover_training_title")
+        self._training_state = named(ElidedLabel(), "recover_training_state")
         self._take = named(QPushButton(self.tr("Take this plan")), "recover_take")
         self._empty = named(QLabel(wordWrap=True), "recover_empty")
         self._stack = QStackedWidget(self)
-        self._layers_timer = QTimer(self, singleShot=True, interval=LAYERS_MS)
         self._clock = QTimer(self, interval=CLOCK_MS)
         self._build_layout()
         self._connect()
@@ -108,6 +117,11 @@ class RecoverPage(QWidget):
         layout.addWidget(self._stack, 1)
 
     def _build_results(self) -> QWidget:
+        self._training_state.setProperty("role", "dim")
+        texts = QVBoxLayout()
+        texts.setSpacing(2)
+        for label in (self._status, self._training_title, self._training_state):
+            texts.addWidget(label)
         plots = QSplitter(Qt.Orientation.Horizontal, childrenCollapsible=False)
         plots.addWidget(self.network_plot)
         plots.addWidget(self.training_plot)
@@ -119,10 +133,10 @@ class RecoverPage(QWidget):
         splitter = QSplitter(Qt.Orientation.Vertical, childrenCollapsible=False)
         splitter.addWidget(plots)
         splitter.addWidget(_stacked(heading, self.steps))
-        splitter.addWidget(_stacked(self._layers_title, self.layers))
+        splitter.addWidget(self._layers)
         splitter.setSizes(SPLIT)
         splitter.setStretchFactor(2, 1)
-        return _stacked(self._status, splitter)
+        return _stacked(texts, splitter)
 
     def _connect(self) -> None:
         session, recovery = self._session, self._recovery
@@ -136,10 +150,8 @@ class RecoverPage(QWidget):
         self.form.output_changed.connect(self._show_form)
         self.form.data_requested.connect(self.data_requested)
         recovery.changed.connect(self._show_steps)
-        recovery.points_changed.connect(self._show_training)
-        recovery.layers_changed.connect(self._layers_timer.start)
+        recovery.training_changed.connect(self._show_training)
         recovery.finished.connect(self._suggest)
-        self._layers_timer.timeout.connect(self._show_layers)
         self._clock.timeout.connect(self._show_network)
         self.steps.view.selectionModel().currentRowChanged.connect(self._on_step_selected)
         self._take.clicked.connect(self._take_plan)
@@ -277,7 +289,7 @@ class RecoverPage(QWidget):
         self._show_form()
         self._show_network()
         self._update_take()
-        self._show_layers()
+        self._show_training()
 
     def _describe(self) -> str:
         recovery, best = self._recovery, self._recovery.best
@@ -309,12 +321,25 @@ class RecoverPage(QWidget):
             self.network_plot.show_steps(recovery.steps, recovery.request.target, recovery.elapsed)
 
     def _show_training(self) -> None:
-        self.training_plot.setVisible(bool(self._recovery.points))
-        self.training_plot.show_points(self._recovery.points)
+        training = self._find_training()
+        self.training_plot.setVisible(bool(training))
+        self.training_plot.show_training(training)
+        texts = describe_training(training, self._session)
+        for label, text in zip((self._training_title, self._training_state), texts, strict=True):
+            label.setText(text)
+            label.setVisible(bool(text))
+
+    def _find_training(self) -> Training:
+        """That of the conversion that is running, else of the selected step; the last one if none is selected."""
+        recovery, step = self._recovery, self.steps.selected
+        if recovery.training or step is None:
+            return recovery.training
+        found = recovery.training_of(step)
+        return found if found or self.steps.is_selected else recovery.last_training
 
     def _on_step_selected(self) -> None:
         self._update_take()
-        self._show_layers()
+        self._show_training()
 
     def _update_take(self) -> None:
         step, plan = self.steps.selected, self._session.plan
@@ -324,28 +349,6 @@ class RecoverPage(QWidget):
         self._take.setEnabled(is_other)
         undo = self.tr("Make the plan of the selected step the plan; Ctrl+Z takes it back")
         self._take.setToolTip(undo if is_other or step is None else self.tr("The plan is that of this step"))
-
-    def _show_layers(self) -> None:
-        """Those of the conversion that is running, else those of the selected step."""
-        recovery, step = self._recovery, self.steps.selected
-        if recovery.layers:
-            self._layers_title.setText(
-                self.tr("SQNR of the layers rounded so far ({n}), in dB").format(n=len(recovery.layers))
-            )
-            self.layers.show_layers(list(recovery.layers.values()))
-            return
-        found = list(recovery.layers_of(step).values()) if step is not None else []
-        self.layers.show_layers(found)
-        if step is None:
-            self._layers_title.setText(self.tr("Layers"))
-        elif found:
-            text = self.tr("SQNR of the layers, in dB: {method}")
-            self._layers_title.setText(text.format(method=step_title(step, self._session)))
-        else:
-            none = self.tr("Layers: none was rounded by what it reads in “{method}”")
-            known = self.tr("Layers: an earlier run measured “{method}”, and kept the network's figures only")
-            text = none if step.seconds else known
-            self._layers_title.setText(text.format(method=step_title(step, self._session)))
 
     @override
     def showEvent(self, event: QShowEvent) -> None:
@@ -360,15 +363,12 @@ class RecoverPage(QWidget):
         self._forecasts.ask(None)
 
 
-def _stacked(first: QWidget | QHBoxLayout, second: QWidget) -> QWidget:
+def _stacked(first: QBoxLayout, second: QWidget) -> QWidget:
     holder = QWidget()
     layout = QVBoxLayout(holder)
     layout.setContentsMargins(0, 4, 0, 0)
     layout.setSpacing(6)
-    if isinstance(first, QWidget):
-        layout.addWidget(first)
-    else:
-        layout.addLayout(first)
+    layout.addLayout(first)
     layout.addWidget(second, 1)
     return holder
 

@@ -96,3 +96,8 @@ class StepsTable(QWidget):
         """The selected step, the best one if none is."""
         row = self.view.current_row
         return self._recovery.steps[row] if 0 <= row < len(self._recovery.steps) else self._recovery.best
+
+    @property
+    def is_selected(self) -> bool:
+        """Whether the user has selected a step."""
+        return 0 <= self.view.current_row < len(self._recovery.steps)

@@ -16,14 +16,24 @@ from engine.plan import load_plan
 from engine.project.runs import read_run_files
 from engine.recovery.report import RecoverResult, RecoverStep
 from engine.recovery.targets import Ending
-from engine.requests.conversion import ConvertResult, DistillationPoint, LayerRounding
+from engine.requests.conversion import (
+    BlockPoint,
+    BlockReconstruction,
+    Change,
+    ConvertResult,
+    DistillationPoint,
+    LayerChange,
+    LayerRounding,
+)
 from engine.requests.recovery import RecoverRequest
 from gui.job_runner import JobRunner
 from gui.notify import Notifier
+from gui.recover.figures import LayerFigure, Training, figure_of
 from gui.recover.texts import describe_ending, format_reached, step_title
 from gui.session import Session
 
-NO_LAYERS: Mapping[str, LayerRounding] = MappingProxyType({})
+Layers = Mapping[tuple[str, Change | None], LayerFigure]
+NO_LAYERS: Layers = MappingProxyType({})
 
 
 class Recovery(QObject):
@@ -34,20 +44,20 @@ class Recovery(QObject):
 
     Signals:
         changed: a step was measured, or the climb began, ended or was dropped.
-        layers_changed: a layer was rounded, by the conversion that is running.
-        points_changed: distillation has another point.
+        layers_changed: a layer was changed, by the conversion that is running.
+        training_changed: the conversion that is running has another point of a curve, or another block.
         finished: the climb is over, and the best file is a result.
 
     Attributes:
         request: what was asked for; None before the first climb.
         ending: None while it runs, and of one that was cancelled or failed.
-        layers: of the conversion that is running, by name.
-        points: of the distillation that ran last.
+        layers: of the conversion that is running.
+        training: of the conversion that is running.
     """
 
     changed = Signal()
     layers_changed = Signal()
-    points_changed = Signal()
+    training_changed = Signal()
     finished = Signal()
 
     def __init__(self, session: Session, runner: JobRunner, notifier: Notifier) -> None:
@@ -63,9 +73,10 @@ class Recovery(QObject):
         self.steps: list[RecoverStep] = []
         self.ending: Ending | None = None
         self.is_running = False
-        self.layers: dict[str, LayerRounding] = {}
-        self.points: list[DistillationPoint] = []
-        self._layers_of: list[Mapping[str, LayerRounding]] = []
+        self.layers: dict[tuple[str, Change | None], LayerFigure] = {}
+        self.training = Training()
+        self._layers_of: list[Layers] = []
+        self._training_of: list[Training] = []
 
     def _on_model_changed(self) -> None:
         self._forget()
@@ -74,7 +85,7 @@ class Recovery(QObject):
     def _announce(self) -> None:
         self.changed.emit()
         self.layers_changed.emit()
-        self.points_changed.emit()
+        self.training_changed.emit()
 
     @property
     def best(self) -> RecoverStep | None:
@@ -88,9 +99,18 @@ class Recovery(QObject):
             return time.monotonic() - self._began
         return self.steps[-1].elapsed if self.steps else 0.0
 
-    def layers_of(self, step: RecoverStep) -> Mapping[str, LayerRounding]:
-        """The layers as a step rounded them; of a step that an earlier climb measured that is not known."""
+    @property
+    def last_training(self) -> Training:
+        """Of the last step that trained anything; empty if none did."""
+        return next(filter(None, reversed(self._training_of)), Training())
+
+    def layers_of(self, step: RecoverStep) -> Layers:
+        """The layers as a step changed them; of a step that an earlier climb measured that is not known."""
         return self._layers_of[self.place_of(step)]
+
+    def training_of(self, step: RecoverStep) -> Training:
+        """What a step trained; of a step that an earlier climb measured that is not known."""
+        return self._training_of[self.place_of(step)]
 
     def place_of(self, step: RecoverStep) -> int:
         """The index of one of the steps; plans are large, so they are told apart, not compared."""
@@ -132,18 +152,23 @@ class Recovery(QObject):
         if isinstance(payload, RecoverStep):
             self.steps.append(payload)
             self._layers_of.append(self.layers or NO_LAYERS)
-            self.layers = {}
+            self._training_of.append(self.training)
+            self._forget_conversion()
             self.changed.emit()
         elif isinstance(payload, ConvertResult):
             self._take_written(payload)
-        elif isinstance(payload, LayerRounding):
-            self.layers[payload.layer] = payload
+        elif isinstance(payload, LayerRounding | LayerChange):
+            figure = figure_of(payload)
+            self.layers[figure.key] = figure
             self.layers_changed.emit()
-        elif isinstance(payload, DistillationPoint):
-            if payload.step == 0:
-                self.points = []
-            self.points.append(payload)
-            self.points_changed.emit()
+        elif isinstance(payload, BlockPoint | BlockReconstruction | DistillationPoint):
+            self.training.add(payload)
+            self.training_changed.emit()
+
+    def _forget_conversion(self) -> None:
+        """Another one begins, or none."""
+        self.training.end_blocks()
+        self.layers, self.training = {}, Training()
 
     def _take_written(self, conversion: ConvertResult) -> None:
         """The best step, which an earlier climb measured, now lies at the output, too."""
@@ -151,7 +176,8 @@ class Recovery(QObject):
         assert best is not None
         place = self.place_of(best)
         self.steps[place] = dataclasses.replace(best, conversion=conversion)
-        self._layers_of[place], self.layers = self.layers or NO_LAYERS, {}
+        self._layers_of[place], self._training_of[place] = self.layers or NO_LAYERS, self.training
+        self._forget_conversion()
         self.changed.emit()
 
     def _on_failed(self, sentence: str) -> None:
@@ -176,7 +202,7 @@ class Recovery(QObject):
     def _end(self, written: RecoverStep | None, conversion: ConvertResult | None) -> None:
         """Take the best plan over if the user has not gone on meanwhile, and list what was written."""
         self.is_running = False
-        self.layers = {}
+        self._forget_conversion()
         self._take_best()
         if written is not None and conversion is not None:
             files = read_run_files(Path(conversion.output))

@@ -7,9 +7,9 @@ from PySide6.QtCore import QCoreApplication
 from engine.numerics.schemes import Rounding
 from engine.recovery.report import RecoverStep
 from engine.recovery.targets import Ending, Rung, Target, TargetKind
-from engine.requests.conversion import Evaluation
+from engine.requests.conversion import Change, Evaluation
 from gui.session import Session
-from gui.units import NOTHING, format_signed
+from gui.units import NOTHING, format_signed, join_sentences
 
 CONTEXT = "Recover"
 
@@ -89,6 +89,44 @@ def rounding_title(rounding: Rounding) -> str:
         Rounding.GPTQ: tr(CONTEXT, "GPTQ"),
         Rounding.ADAROUND: tr(CONTEXT, "AdaRound"),
     }[rounding]
+
+
+def method_title(method: Rounding | Change) -> str:
+    """The name of what changed a layer; one whose codes are the nearest has another bias."""
+    return rung_title(_rung_of(method))
+
+
+def method_sentence(method: Rounding | Change) -> str:
+    """What the method does, where it was published, and what its figures are of."""
+    tr = QCoreApplication.translate
+    if method == Change.EQUALIZE:
+        figures = tr(CONTEXT, "Figures are of the layer's weights, rounded to nearest.")
+    elif method == Change.SCALE:
+        figures = tr(CONTEXT, "Figures are of the layer's output with weights rounded to nearest and float inputs.")
+    elif method == Change.RECONSTRUCT:
+        figures = tr(
+            CONTEXT,
+            "Figures are of the layer's output behind its activation, in the quantized network, on samples that are "
+            "held out. Layers make up for each other, so one inside a block may end worse.",
+        )
+    else:
+        figures = tr(
+            CONTEXT,
+            "Figures are of the layer's output: with the nearest codes, and with the chosen codes and the bias that "
+            "goes with them.",
+        )
+    return join_sentences(rung_sentence(_rung_of(method)), figures)
+
+
+def _rung_of(method: Rounding | Change) -> Rung:
+    return {
+        Rounding.NEAREST: Rung.CORRECT,
+        Rounding.GPTQ: Rung.GPTQ,
+        Rounding.ADAROUND: Rung.ADAROUND,
+        Change.EQUALIZE: Rung.EQUALIZE,
+        Change.SCALE: Rung.SCALE,
+        Change.RECONSTRUCT: Rung.RECONSTRUCT,
+    }[method]
 
 
 def target_title(kind: TargetKind) -> str:

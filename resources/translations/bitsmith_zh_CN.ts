@@ -2088,6 +2088,10 @@
         <translation>正在诊断 {name}</translation>
     </message>
     <message>
+        <source>Distilling on {device}</source>
+        <translation>正在 {device} 上蒸馏</translation>
+    </message>
+    <message>
         <source>Distilling: step {done} of {total}, loss {loss}, held out {best} at best</source>
         <translation>正在蒸馏：第 {done} / {total} 步，损失 {loss}，留出样本最佳 {best}</translation>
     </message>
@@ -2244,6 +2248,10 @@
         <translation>正在重建第 {block} / {blocks} 块：第 {done} / {total} 步，误差 {start}，最佳 {best}</translation>
     </message>
     <message>
+        <source>Reconstructing blocks on {device}</source>
+        <translation>正在 {device} 上逐块重建</translation>
+    </message>
+    <message>
         <source>Rounding {name}</source>
         <translation>正在舍入 {name}</translation>
     </message>
@@ -2274,6 +2282,22 @@
     <message>
         <source>Starting the service</source>
         <translation>正在启动服务</translation>
+    </message>
+    <message>
+        <source>The GPU ({name}) failed ({reason}), so training continued on the CPU.</source>
+        <translation>GPU（{name}）出错（{reason}），因此训练在 CPU 上继续。</translation>
+    </message>
+    <message>
+        <source>The GPU ({name}) has {free} of free memory, training needs about {needed}, so it ran on the CPU.</source>
+        <translation>GPU（{name}）有 {free} 可用显存，训练约需 {needed}，因此改在 CPU 上训练。</translation>
+    </message>
+    <message>
+        <source>The GPU ({name}) ran out of memory, so training continued on the CPU.</source>
+        <translation>GPU（{name}）显存不足，因此训练在 CPU 上继续。</translation>
+    </message>
+    <message>
+        <source>The GPU cannot be used ({reason}), so training ran on the CPU.</source>
+        <translation>无法使用 GPU（{reason}），因此在 CPU 上训练。</translation>
     </message>
     <message>
         <source>The file has {count} bytes, {predicted} were predicted.</source>
@@ -3757,6 +3781,29 @@ node {name}</source>
     </message>
 </context>
 <context>
+    <name>LayersPanel</name>
+    <message>
+        <source>Layers</source>
+        <translation>层</translation>
+    </message>
+    <message>
+        <source>Layers: an earlier run measured “{method}”, and kept the network&apos;s figures only</source>
+        <translation>层：先前运行已测量“{method}”，仅保留了整个网络的指标</translation>
+    </message>
+    <message>
+        <source>Layers: “{method}” has no figures of single ones</source>
+        <translation>层：“{method}”没有单层的指标</translation>
+    </message>
+    <message>
+        <source>SQNR of the layers so far, in dB: {method} ({n})</source>
+        <translation>目前各层 SQNR，dB：{method}（{n}）</translation>
+    </message>
+    <message>
+        <source>SQNR of the layers, in dB: {method}</source>
+        <translation>各层 SQNR，dB：{method}</translation>
+    </message>
+</context>
+<context>
     <name>LayersTab</name>
     <message>
         <source>Compare layers</source>
@@ -3812,10 +3859,6 @@ node {name}</source>
         <translation>增益</translation>
     </message>
     <message>
-        <source>How its codes were chosen</source>
-        <translation>其码值的选取方式</translation>
-    </message>
-    <message>
         <source>In the order of the graph</source>
         <translation>按图中顺序</translation>
     </message>
@@ -3824,24 +3867,28 @@ node {name}</source>
         <translation>层</translation>
     </message>
     <message>
-        <source>Layers before and after rounding</source>
-        <translation>各层舍入前后</translation>
+        <source>Layers before and after each method</source>
+        <translation>各方法前后的各层</translation>
     </message>
     <message>
-        <source>Rounding</source>
-        <translation>舍入</translation>
+        <source>Method</source>
+        <translation>方法</translation>
     </message>
     <message>
-        <source>SQNR of the layer&apos;s output with the chosen codes and its new bias, in dB</source>
-        <translation>采用所选码值和新偏置时该层输出的 SQNR，dB</translation>
+        <source>SQNR after the method, in dB: what of is said beside each</source>
+        <translation>该方法之后的 SQNR，dB；所指对象见旁边的方法说明</translation>
     </message>
     <message>
-        <source>SQNR of the layer&apos;s output with the nearest codes, in dB</source>
-        <translation>采用最近码值时该层输出的 SQNR，dB</translation>
+        <source>SQNR before the method, in dB: what of is said beside each</source>
+        <translation>该方法之前的 SQNR，dB；所指对象见旁边的方法说明</translation>
     </message>
     <message>
-        <source>○ nearest codes, ● chosen codes</source>
-        <translation>○ 最近码值，● 所选码值</translation>
+        <source>What changed it; the last method is at the top</source>
+        <translation>改变该层的方法；最后的方法在最上面</translation>
+    </message>
+    <message>
+        <source>○ before, ● after</source>
+        <translation>○ 之前，● 之后</translation>
     </message>
     <message>
         <source>○ → ●</source>
@@ -4708,8 +4755,24 @@ Python {python}，{platform}</translation>
         <translation>逐块重建</translation>
     </message>
     <message>
+        <source>Block reconstruction: what is left of the held-out error of each block</source>
+        <translation>逐块重建：各块留出样本误差的剩余比例</translation>
+    </message>
+    <message>
+        <source>Block {block} of {blocks}: {layers}</source>
+        <translation>第 {block} / {blocks} 块：{layers}</translation>
+    </message>
+    <message>
+        <source>Blocks done: {better} closer to float, {others} as before.</source>
+        <translation>已完成的块：{better} 个更接近浮点，{others} 个不变。</translation>
+    </message>
+    <message>
         <source>Distillation</source>
         <translation>蒸馏</translation>
+    </message>
+    <message>
+        <source>Distillation: step {step} of {steps}</source>
+        <translation>蒸馏：第 {step} / {steps} 步</translation>
     </message>
     <message>
         <source>Equalization</source>
@@ -4728,20 +4791,56 @@ Python {python}，{platform}</translation>
         <translation>整个网络的指标随时间变化</translation>
     </message>
     <message>
+        <source>Figures are of the layer&apos;s output behind its activation, in the quantized network, on samples that are held out. Layers make up for each other, so one inside a block may end worse.</source>
+        <translation>指标针对量化网络中该层激活函数之后的输出，在留出样本上测量。同一块内各层互相补偿，因此块内某一层可能变差。</translation>
+    </message>
+    <message>
+        <source>Figures are of the layer&apos;s output with weights rounded to nearest and float inputs.</source>
+        <translation>指标针对权重就近舍入、输入为浮点时该层的输出。</translation>
+    </message>
+    <message>
+        <source>Figures are of the layer&apos;s output: with the nearest codes, and with the chosen codes and the bias that goes with them.</source>
+        <translation>指标针对该层的输出：之前用最近的码值，之后用选定的码值及相应的偏置。</translation>
+    </message>
+    <message>
+        <source>Figures are of the layer&apos;s weights, rounded to nearest.</source>
+        <translation>指标针对该层就近舍入后的权重。</translation>
+    </message>
+    <message>
         <source>GPTQ</source>
         <translation>GPTQ</translation>
+    </message>
+    <message>
+        <source>Held-out error {before} → {now} at best.</source>
+        <translation>留出样本误差 {before} → 最佳 {now}。</translation>
+    </message>
+    <message>
+        <source>Held-out error {before} → {now}.</source>
+        <translation>留出样本误差 {before} → {now}。</translation>
+    </message>
+    <message>
+        <source>Held-out loss {before} → {now} at best</source>
+        <translation>留出样本损失 {before} → 最佳 {now}</translation>
     </message>
     <message>
         <source>Input scaling</source>
         <translation>输入缩放</translation>
     </message>
     <message>
+        <source>Kept.</source>
+        <translation>已保留。</translation>
+    </message>
+    <message>
         <source>Layer by layer</source>
         <translation>逐层搜索</translation>
     </message>
     <message>
-        <source>Loss of the distillation against steps</source>
-        <translation>蒸馏损失随步数变化</translation>
+        <source>Left as it was.</source>
+        <translation>保持原样。</translation>
+    </message>
+    <message>
+        <source>Loss of the training against its steps</source>
+        <translation>训练损失随步数的变化</translation>
     </message>
     <message>
         <source>Nearest</source>
@@ -4824,6 +4923,18 @@ Python {python}，{platform}</translation>
         <translation>逐块训练权重、缩放因子、偏置和截断范围，使每一块的输出与浮点模型中该块的输出一致（BRECQ，arXiv 2102.05426；QDrop，arXiv 2203.05740）。</translation>
     </message>
     <message>
+        <source>before</source>
+        <translation>之前</translation>
+    </message>
+    <message>
+        <source>blocks</source>
+        <translation>块</translation>
+    </message>
+    <message>
+        <source>error left, %</source>
+        <translation>剩余误差，%</translation>
+    </message>
+    <message>
         <source>held out</source>
         <translation>留出样本</translation>
     </message>
@@ -4840,8 +4951,16 @@ Python {python}，{platform}</translation>
         <translation>秒</translation>
     </message>
     <message>
+        <source>squared error by energy</source>
+        <translation>平方误差与能量之比</translation>
+    </message>
+    <message>
         <source>steps of distillation</source>
         <translation>蒸馏步数</translation>
+    </message>
+    <message>
+        <source>steps of the block</source>
+        <translation>该块的训练步数</translation>
     </message>
     <message>
         <source>target</source>
@@ -4934,18 +5053,6 @@ Python {python}，{platform}</translation>
         <translation>结果保存在 {file}。</translation>
     </message>
     <message>
-        <source>Layers</source>
-        <translation>层</translation>
-    </message>
-    <message>
-        <source>Layers: an earlier run measured “{method}”, and kept the network&apos;s figures only</source>
-        <translation>层：先前运行已测量“{method}”，仅保留了整个网络的指标</translation>
-    </message>
-    <message>
-        <source>Layers: none was rounded by what it reads in “{method}”</source>
-        <translation>层：“{method}”中没有依据输入舍入的层</translation>
-    </message>
-    <message>
         <source>Learns from {n} samples, measures on {others} others.</source>
         <translation>用 {n} 个样本学习，用另外 {others} 个样本测量。</translation>
     </message>
@@ -4976,14 +5083,6 @@ Python {python}，{platform}</translation>
     <message>
         <source>Recover brings back what few bits lose. Bits and sizes stay as the plan says; how the codes are found gets better, method by method. Every plan is converted and measured on samples that were not learnt from, until the target is met or time is up. The best so far is kept at any time.</source>
         <translation>“精度恢复”找回低位宽造成的损失。位宽和大小仍按方案不变；码值的求取方法逐步改进。每个方案都会转换，并在未用于学习的样本上测量，直到达到目标或时间用完。目前最优的结果始终保留。</translation>
-    </message>
-    <message>
-        <source>SQNR of the layers rounded so far ({n}), in dB</source>
-        <translation>已舍入各层的 SQNR（{n}），dB</translation>
-    </message>
-    <message>
-        <source>SQNR of the layers, in dB: {method}</source>
-        <translation>各层 SQNR，dB：{method}</translation>
     </message>
     <message>
         <source>Stopped before a plan was measured.</source>

@@ -261,7 +261,13 @@ def _filled(message: ast.expr) -> Iterator[str]:
 def test_that_the_window_knows_what_a_conversion_warns_of() -> None:
     tree = ast.parse((ROOT / "engine" / "conversion" / "convert.py").read_text(encoding="utf-8"))
     (maker,) = (item for item in tree.body if isinstance(item, ast.FunctionDef) and item.name == "_warnings")
-    calls = (call for call in ast.walk(maker) if isinstance(call, ast.Call) and _name_of(call) == "append")
+    device = ast.parse((ROOT / "engine" / "torch_graph" / "device.py").read_text(encoding="utf-8"))
+    calls = (
+        call
+        for part in (maker, device)
+        for call in ast.walk(part)
+        if isinstance(call, ast.Call) and _name_of(call) == "append"
+    )
     said = [text for call in calls for text in _filled(call.args[0])]
     assert len(said) == len(WARNINGS)
     assert [text for text in said if not find_template(text, WARNINGS)] == []

@@ -8,6 +8,7 @@ from engine.calibration.calibration import Calibration, ensure_calibration_fits,
 from engine.calibration.collection import calibrate
 from engine.compensation.equalization import equalize
 from engine.compensation.inputs import InputQuantization
+from engine.compensation.reporting import report_equalization
 from engine.conversion.convert import convert, ensure_output_allowed
 from engine.conversion.manifest import ensure_plan_kept
 from engine.data.dataset import Dataset, open_dataset
@@ -21,11 +22,12 @@ from engine.model.quantized_layers import ChosenWeights
 from engine.numerics.schemes import InputScaling
 from engine.plan import ensure_plan_fits
 from engine.pytorch import is_packed_path
-from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest
+from engine.requests.conversion import ConvertRequest, ConvertResult, DeviceChoice, EvaluateRequest
 
 
 def run_convert(request: ConvertRequest, context: JobContext) -> ConvertResult:
     """Convert, verify and write a model."""
+    _ensure_device(request.device)
     model = open_cached(request.model)
     ensure_output_allowed(Path(request.output), model.path)
     ensure_plan_kept(Path(request.output), request.plan)
@@ -66,12 +68,20 @@ def _chosen(
     chosen, samples = ChosenWeights(), request.samples
     if plan.needs_rounding_data:
         seen = count_learned(dataset, samples) if is_trained else samples
-        chosen = choose_weights(model, plan, inputs, dataset, context, samples=seen)
+        chosen = choose_weights(model, plan, inputs, dataset, context, samples=seen, device=request.device)
     if plan.is_reconstructed:
-        chosen = reconstruct(model, plan, inputs, chosen, context, dataset=dataset, samples=samples)
+        chosen = reconstruct(model, request, inputs, chosen, context, dataset=dataset)
     if not plan.is_distilled:
         return chosen
-    return distill(model, plan, inputs, chosen, context, dataset=dataset, samples=samples)
+    return distill(model, request, inputs, chosen, context, dataset=dataset)
+
+
+def _ensure_device(wanted: DeviceChoice) -> None:
+    """Before anything takes time."""
+    if wanted == DeviceChoice.CUDA:
+        from engine.torch_graph.device import ensure_device  # torch
+
+        ensure_device(wanted)
 
 
 def _move_ranges(model: Model, request: ConvertRequest, dataset: Dataset | None, context: JobContext) -> Model:
@@ -98,7 +108,9 @@ def _move_ranges(model: Model, request: ConvertRequest, dataset: Dataset | None,
         )
     if defaults.equalize:
         context.report(0, 1, "Equalizing weight ranges")
-        model = equalize(model)
+        equalized = equalize(model)
+        report_equalization(model, equalized, request.plan, context)
+        model = equalized
     if not is_scaled:
         return model
     if dataset is None:

@@ -46,8 +46,8 @@ def reconstructed(opened: Opened, kernel: Kernel, bits: int = 4, steps: int = ST
 def train(opened: Opened, plan: Plan, context: JobContext | None = None) -> ChosenWeights:
     assert opened.dataset is not None
     inputs = InputQuantization.of(opened.model, plan, opened.calibration)
-    context = context or JobContext()
-    return reconstruct(opened.model, plan, inputs, ChosenWeights(), context, dataset=opened.dataset, samples=128)
+    context, request = context or JobContext(), ConvertRequest(str(opened.model.path), plan, "", samples=128)
+    return reconstruct(opened.model, request, inputs, ChosenWeights(), context, dataset=opened.dataset)
 
 
 def residual() -> onnx.ModelProto:

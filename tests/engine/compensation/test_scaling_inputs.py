@@ -112,7 +112,7 @@ def test_awq_takes_the_exponent_with_the_least_error(tmp_path: Path) -> None:
     rows = (normal(500, WIDTH, seed=5) * OUTLIERS).astype(np.float32)
     moments = Moments.empty(1, WIDTH, is_quantized=False)
     moments.update(rows[None], None)
-    found = find_awq_scale(model, plan, group, moments)
+    found, before, after = find_awq_scale(model, plan, group, moments)
     rms = np.sqrt(np.square(rows.astype(np.float64)).mean(axis=0))
 
     def error(scale: np.ndarray) -> float:
@@ -127,6 +127,9 @@ def test_awq_takes_the_exponent_with_the_least_error(tmp_path: Path) -> None:
     errors = [error(rms**exponent) for exponent in np.linspace(0, 1, 21)]
     assert error(found) == pytest.approx(min(errors), rel=1e-3)
     assert min(errors) < 0.7 * errors[0]
+    assert before.keys() == {layer.name for layer in group.readers}
+    assert sum(before.values()) == pytest.approx(errors[0], rel=1e-3)
+    assert sum(after.values()) == pytest.approx(min(errors), rel=1e-3)
 
 
 def test_smoothing_evens_out_inputs_and_weights(tmp_path: Path) -> None:
