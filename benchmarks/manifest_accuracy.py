@@ -1,9 +1,10 @@
 """Every labelled model of ../shared/assets: float, our static INT8 by default settings, and onnxruntime's.
 
     python -m benchmarks.manifest_accuracy [--models resnet20 …] [--methods MinMax Percentile Entropy]
-                                           [--samples 128] [--evaluate 5000]
+                                           [--ranges minmax entropy …] [--samples 128] [--evaluate 5000]
 
-onnxruntime quantizes per channel, after its own preparation, and is calibrated on the same 128 samples.
+onnxruntime quantizes per channel, after its own preparation, and is calibrated on the same 128 samples. With --ranges,
+ours is also calibrated by other methods than the default.
 Everything is evaluated by the same code on the samples that were not used for calibration. "drop" is top-1
 lost against float, in points, or the perplexity gained.
 """
@@ -23,14 +24,15 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime import quantization as ort_quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from engine.data.dataset import open_dataset
 from engine.errors import BitsmithError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
-from engine.plan import build_plan
+from engine.numerics.schemes import ActivationRange, CalibrationMethod
+from engine.plan import PlanDefaults, build_plan
 from engine.requests.conversion import ConvertRequest, ConvertResult, EvaluateRequest, Evaluation
 from engine.requests.data import DataChoice
 from engine.requests.opening import OpenRequest
@@ -80,7 +82,7 @@ SUBJECTS = {
 }
 
 
-class _Reader(CalibrationDataReader):
+class _Reader(ort_quantization.CalibrationDataReader):
     def __init__(self, choice: DataChoice, summary: ModelSummary, samples: int) -> None:
         dataset = open_dataset(choice, summary.inputs)
         self._batches: Iterator[Any] = iter(dataset.batches(dataset.batch_size_for(1), limit=samples))
@@ -90,11 +92,11 @@ class _Reader(CalibrationDataReader):
         return None if batch is None else dict(batch.inputs)
 
 
-def quantize_own(subject: Subject, output: Path, samples: int) -> None:
-    """INT8 by default settings."""
+def quantize_own(subject: Subject, output: Path, samples: int, ranges: ActivationRange) -> None:
+    """INT8 by default settings, but for the activation ranges."""
     summary = run_request(OpenRequest(str(subject.model)), JobContext())
     assert isinstance(summary, ModelSummary)
-    plan = build_plan(summary, 8)
+    plan = build_plan(summary, 8, PlanDefaults(activation_range=ranges))
     request = ConvertRequest(str(subject.model), plan, str(output), data=subject.calibration_data(), samples=samples)
     assert isinstance(run_request(request, JobContext()), ConvertResult)
 
@@ -117,15 +119,15 @@ def quantize_with_onnxruntime(subject: Subject, output: Path, samples: int, meth
     assert isinstance(summary, ModelSummary)
     # It leaves files of its shape inference in the working directory.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(output.parent):
-        quantize_static(
+        ort_quantization.quantize_static(
             str(prepare_for_onnxruntime(subject.model, output.with_suffix(".prepared.onnx"))),
             str(output),
             _Reader(subject.calibration_data(), summary, samples),
-            quant_format=QuantFormat.QDQ,
+            quant_format=ort_quantization.QuantFormat.QDQ,
             per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod[method],
+            activation_type=ort_quantization.QuantType.QUInt8,
+            weight_type=ort_quantization.QuantType.QInt8,
+            calibrate_method=ort_quantization.CalibrationMethod[method],
         )
 
 
@@ -152,23 +154,25 @@ def print_row(name: str, found: Evaluation, size: int, seconds: float) -> None:
     )
 
 
-def compare(name: str, methods: list[str], samples: int, limit: int) -> None:
+def compare(name: str, args: argparse.Namespace) -> None:
     """All rows of one model."""
+    samples, limit = args.samples, args.evaluate
+    own = {"bitsmith": ActivationRange()} | {f"bitsmith {kind}": ActivationRange(kind) for kind in args.ranges}
     subject = SUBJECTS[name]
     reference = measure(subject.model, subject, samples, limit)
     print(f"{name}: {reference.samples} samples evaluated, {samples} calibrate")
     print_row("float", reference, subject.model.stat().st_size, 0.0)
     with tempfile.TemporaryDirectory() as folder:
-        for kind in ("bitsmith", *methods):
+        for kind in (*own, *args.methods):
             output = Path(folder) / f"{kind}.onnx"
             started = time.perf_counter()
             try:
-                if kind == "bitsmith":
-                    quantize_own(subject, output, samples)
+                if kind in own:
+                    quantize_own(subject, output, samples, own[kind])
                 else:
                     quantize_with_onnxruntime(subject, output, samples, kind)
                 seconds = time.perf_counter() - started
-                row = kind if kind == "bitsmith" else f"ort {kind}"
+                row = kind if kind in own else f"ort {kind}"
                 print_row(row, measure(output, subject, samples, limit), output.stat().st_size, seconds)
             except BitsmithError as error:
                 print(f"  {kind:18} refused: {error}", flush=True)
@@ -182,6 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=sorted(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--ranges", nargs="*", type=CalibrationMethod, choices=list(CalibrationMethod), default=[])
     parser.add_argument("--samples", type=int, default=128, help="to calibrate on")
     parser.add_argument("--evaluate", type=int, default=5000, help="samples at most")
     args = parser.parse_args()
@@ -190,7 +195,7 @@ def main() -> None:
         return
     logging.disable(logging.WARNING)
     for name in args.models:
-        compare(name, args.methods, args.samples, args.evaluate)
+        compare(name, args)
 
 
 if __name__ == "__main__":
