@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QFontDatabase, QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
+from PySide6.QtGui import QAccessible, QFontDatabase, QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 from typing_extensions import override
 
@@ -16,6 +16,7 @@ from gui.layers.editors import ChoiceDelegate
 from gui.layers.order import LayerOrder
 from gui.theme import Theme
 
+Index = QModelIndex | QPersistentModelIndex
 ROW_HEIGHT = 27
 NAME_PIXELS = 12
 WIDTHS = {
@@ -199,6 +200,19 @@ class LayersView(QTableView):
 
     def _on_chosen(self, edit: LayerEdit) -> None:
         self.edit_requested.emit(self.selected_names() or [self._order.name_at(self.currentIndex().row())], edit)
+
+    @override
+    def dataChanged(self, topLeft: Index, bottomRight: Index, roles: Sequence[int] = ()) -> None:
+        """Paint no more than the heatmap where only cells were measured: Qt paints all that is in sight."""
+        first, last = topLeft.column(), bottomRight.column()
+        if first < HEAT_COLUMNS[0] or last > HEAT_COLUMNS[-1] or QAccessible.isActive():
+            super().dataChanged(topLeft, bottomRight, roles)
+            return
+        cells = QRect()
+        for index in (topLeft, bottomRight):
+            for column in range(first, last + 1):
+                cells = cells.united(self.visualRect(index.sibling(index.row(), column)))
+        self.viewport().update(cells)
 
     @override
     def resizeEvent(self, event: QResizeEvent) -> None:
