@@ -8,8 +8,10 @@ on the loss, is solved exactly (`engine.knapsack`); several limits at once by mi
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ from engine.budgets import Limit, describe_budget, describe_bytes, loss_limit, o
 from engine.candidates import (
     Cost,
     Decision,
+    Footprint,
     count_file_bytes,
     count_ram_bytes,
     count_stored_bits,
@@ -99,7 +102,7 @@ def _front_of_size(problem: Problem, times: Table | None) -> tuple[Solutions, li
     bits = problem.spread(found, count_stored_bits) / max(problem.model.parameters, 1)
     ram = problem.spread(found, count_ram_bytes)
     around = activation_bytes(problem.model, place(problem.model, smallest)) + METADATA_BYTES
-    file_bytes = problem.model.fixed_bytes + around + problem.spread(found, count_file_bytes)
+    file_bytes = problem.model.fixed_bytes + around + problem.spread(found, count_file_bytes, sizes)
     latency_ms: Sequence[float | None] = [None] * len(found)
     if times is not None and problem.latencies is not None:
         latency = predict_latency_us(problem.model, smallest, problem.latencies)
@@ -198,10 +201,14 @@ class Problem:
         column = {layer.name: at for at, layer in enumerate(self.model.layers)}
         own = [self.plan.layer(layer.name).weights.bits for layer in self.model.layers]
         bits = np.repeat(np.array([own]), len(found), axis=0)
-        for row, decision in enumerate(self.decisions):
-            for at, layer in enumerate(decision.layers):
-                widths = np.array([option.choices[at].weights.bits for option in decision.options])
-                bits[:, column[layer.name]] = widths[found[:, row]]
+        places = [
+            (column[layer.name], row, [option.choices[at].weights.bits for option in decision.options])
+            for row, decision in enumerate(self.decisions)
+            for at, layer in enumerate(decision.layers)
+        ]
+        if places:
+            columns, rows, widths = zip(*places, strict=True)
+            bits[:, columns] = _pad(widths)[np.arange(len(rows)), found[:, rows]]
         return [tuple(row) for row in bits.tolist()]
 
     def fixed_loss(self) -> float:
@@ -214,14 +221,22 @@ class Problem:
                 total += layer_damage(row, self.plan.layer(layer.name), self.metric) or 0.0
         return total
 
-    def spread(self, found: npt.NDArray[np.int64], cost: Cost) -> Table:
-        """A resource of several solutions, the layers that are not free included; float64 [points]."""
+    def spread(self, found: npt.NDArray[np.int64], cost: Cost, costs: Table | None = None) -> Table:
+        """A resource of several solutions, the layers that are not free included; float64 [points].
+
+        Args:
+            costs: what `self.costs(cost)` gives, if it is at hand.
+        """
+        costs = self.costs(cost) if costs is None else costs
+        decided: Table = costs[np.arange(len(costs)), found].sum(axis=1)
+        return cost(*self._fixed) + decided
+
+    @cached_property
+    def _fixed(self) -> tuple[list[LayerSummary], Footprint]:
+        """The layers that are not free, and what they take as the plan has them."""
         free = {layer.name for decision in self.decisions for layer in decision.layers}
         fixed = [layer for layer in self.model.layers if layer.name not in free]
-        own = cost(fixed, footprint_of(fixed, tuple(self.plan.layer(layer.name) for layer in fixed)))
-        costs = self.costs(cost)
-        decided: Table = costs[np.arange(len(costs)), found].sum(axis=1)
-        return own + decided
+        return fixed, footprint_of(fixed, tuple(self.plan.layer(layer.name) for layer in fixed))
 
     def solve(self, limits: Sequence[Limit], most: float | None) -> npt.NDArray[np.int64]:
         """The candidate of every decision.
@@ -367,8 +382,8 @@ def _is_free(layer: LayerSummary, plan: Plan, sensitivity: Sensitivity, metric: 
 
 
 def _pad(rows: Sequence[Sequence[float]]) -> Table:
-    width = max((len(row) for row in rows), default=0)
-    table = np.full((len(rows), width), np.inf)
-    for index, row in enumerate(rows):
-        table[index, : len(row)] = row
+    lengths = np.array([len(row) for row in rows], np.int64)
+    is_there = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    table = np.full(is_there.shape, np.inf)
+    table[is_there] = list(itertools.chain.from_iterable(rows))
     return table

@@ -59,7 +59,7 @@ def decide(
     layers: tuple[LayerSummary, ...], request: AllocateRequest | FrontRequest, metric: Metric, *, offers_float: bool
 ) -> Decision:
     """The layers' candidates, most bits first."""
-    plan = request.plan
+    plan, forbidden = request.plan, request.forbidden_kernels
     rows = [request.sensitivity.rows[layer.name] for layer in layers]
     measured = [{bits for bits, cell in row.cells.items() if metric in cell.values} for row in rows]
     widths = set.intersection(*measured) | {32}
@@ -69,7 +69,7 @@ def decide(
     found: list[tuple[Footprint, float]] = []
     worst = 0.0
     for option in _options_of(layers, sorted(widths, reverse=True), plan.defaults):
-        if any(choice.kernel in request.forbidden_kernels for choice in option.choices):
+        if forbidden and any(choice.kernel in forbidden for choice in option.choices):
             continue
         own = 0.0
         for row, choice in zip(rows, option.choices, strict=True):
@@ -77,8 +77,8 @@ def decide(
         worst = max(worst, own)
         found.append((option, worst))
     if not found:
-        forbidden = ", ".join(sorted(request.forbidden_kernels))
-        raise BudgetError(f"{layers[0].title} has no kernel left: {forbidden} may not be used. Allow one or lock it.")
+        kernels = ", ".join(sorted(forbidden))
+        raise BudgetError(f"{layers[0].title} has no kernel left: {kernels} may not be used. Allow one or lock it.")
     return Decision(layers, tuple(option for option, _ in found), tuple(loss for _, loss in found))
 
 

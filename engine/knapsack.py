@@ -9,7 +9,6 @@ multiple-choice knapsack problem", EJOR 1995).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -111,33 +110,25 @@ def _spread(cost: Costs, limit: int) -> npt.NDArray[np.intp]:
 
 
 def _walk_hulls(costs: Costs, losses: Costs) -> _Steps:
+    """All items walk down their lower left hulls side by side, from the cheapest choice to the one that loses least."""
+    items = np.arange(len(costs))
     start = np.lexsort((losses, costs), axis=1)[:, 0]
-    steps: list[tuple[float, float, int, int]] = []
-    for item, (own_costs, own_losses) in enumerate(zip(costs.tolist(), losses.tolist(), strict=True)):
-        hull = _lower_hull(own_costs, own_losses, int(start[item]))
-        for left, right in pairwise(hull):
-            steps.append((own_costs[right] - own_costs[left], own_losses[left] - own_losses[right], item, right))
-    steps.sort(key=lambda step: step[1] / step[0], reverse=True)
-    table = np.array(steps).reshape(-1, 4)
-    return _Steps(start, table[:, 2].astype(np.int64), table[:, 3].astype(np.int64), table[:, 0], table[:, 1])
-
-
-def _lower_hull(costs: list[float], losses: list[float], start: int) -> list[int]:
-    """Choices on the lower left hull from `start`, the cheapest, to the one that loses least."""
-    hull = [start]
-    for index in sorted(range(len(costs)), key=lambda index: (costs[index], losses[index])):
-        if losses[index] >= losses[hull[-1]] or costs[index] == float("inf"):
-            continue
-        while len(hull) > 1 and _is_above(costs, losses, hull[-2], hull[-1], index):
-            hull.pop()
-        hull.append(index)
-    return hull
-
-
-def _is_above(costs: list[float], losses: list[float], left: int, middle: int, right: int) -> bool:
-    """Whether `middle` lies on or above the line from `left` to `right`."""
-    rise = (losses[right] - losses[left]) * (costs[middle] - costs[left])
-    return (losses[middle] - losses[left]) * (costs[right] - costs[left]) >= rise
+    current, walks = start, []
+    while len(items):
+        cost = costs[items] - costs[items, current][:, None]
+        gain = losses[items, current][:, None] - losses[items]
+        ratio = np.full(cost.shape, -1.0)
+        np.divide(gain, cost, out=ratio, where=(gain > 0) & np.isfinite(cost))
+        steepest = ratio.max(axis=1)
+        # Of choices on one line the last is the next corner.
+        following = np.where(ratio == steepest[:, None], cost, -1.0).argmax(axis=1)
+        is_on = steepest > 0
+        items, current = items[is_on], following[is_on]
+        taken = is_on.nonzero()[0]
+        walks.append((items, current, cost[taken, current], gain[taken, current], steepest[taken]))
+    item, choice, cost, gain, ratio = (np.concatenate(parts) for parts in zip(*walks, strict=True))
+    order = np.lexsort((item, -ratio))
+    return _Steps(start, item[order], choice[order], cost[order], gain[order])
 
 
 def _fill(steps: _Steps, costs: Costs, capacity: float) -> tuple[Chosen, float]:
