@@ -7,14 +7,14 @@ from typing import Generic, TypeVar
 
 from PySide6.QtCore import QObject, QTimer
 
-GATHERED_MS = 200
-"""How long the first piece waits for others."""
+GATHERED_MS = 100
+"""How long pieces wait for others after some were shown."""
 
 T = TypeVar("T")
 
 
 class Batch(QObject, Generic[T]):
-    """Keeps what arrives and hands it over, in the order of arrival, a few times a second."""
+    """Hands over what arrives, in its order: the first piece at once, the rest a few times a second."""
 
     def __init__(self, take: Callable[[Sequence[T]], None], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -24,19 +24,18 @@ class Batch(QObject, Generic[T]):
         self._timer.timeout.connect(self.hand_over)
 
     def add(self, piece: T) -> None:
-        """Hand this over with the next ones, soon."""
+        """Hand this over, if others were handed over just now with those that follow soon."""
         self._waiting.append(piece)
         if not self._timer.isActive():
-            self._timer.start()
+            self.hand_over()
 
     def hand_over(self) -> None:
         """Hand over what waits, now."""
-        self._timer.stop()
         waiting, self._waiting = self._waiting, []
         if waiting:
+            self._timer.start()
             self._take(waiting)
 
     def drop(self) -> None:
         """Forget what waits."""
-        self._timer.stop()
         self._waiting.clear()

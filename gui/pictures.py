@@ -105,14 +105,13 @@ def _tour(camera: Photographer, work: Path, *, has_every_page: bool) -> Steps:
 
 
 def _analyse(camera: Photographer) -> Steps:
-    """Take a picture when half of the rows have arrived, inside the signal: later it would be too late."""
+    """Take a picture when the first row has arrived, inside the signal: later it would be too late."""
     session = camera.window.session
-    half = len(session.layers) // 2
     is_taken = False
 
     def shoot_analysis() -> None:
         nonlocal is_taken
-        if len(session.rows) == half and not is_taken:
+        if not session.is_analysed and not is_taken:
             is_taken = True
             camera.shoot("analysing")
 
