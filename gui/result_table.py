@@ -79,6 +79,9 @@ class TableColumn:
 SORT_ROLE = Role.UserRole
 DELTA_ROLE = Role.UserRole + 1
 TONE_ROLE = Role.UserRole + 2
+ANSWERED_ROLES = frozenset(
+    map(int, (Role.DisplayRole, Role.ForegroundRole, Role.ToolTipRole, SORT_ROLE, DELTA_ROLE, TONE_ROLE))
+)
 
 
 class ResultModel(QAbstractTableModel):
@@ -164,17 +167,20 @@ class ResultModel(QAbstractTableModel):
             return self._alignment(index.column())
         if role == Role.CheckStateRole and self._is_ticked is not None and index.column() == 0:
             return Qt.CheckState.Checked if self._is_ticked(index.row()) else Qt.CheckState.Unchecked
-        column = self._columns[index.column()]
-        cell = column.cell(index.row())
-        shown: dict[int, Callable[[], Any]] = {
-            Role.DisplayRole: lambda: cell.text,
-            Role.ForegroundRole: lambda: self._color(Tone.PLAIN if cell.delta else cell.tone),
-            Role.ToolTipRole: lambda: cell.tool_tip or cell.text,
-            SORT_ROLE: lambda: cell.text.lower() if column.is_text else _sort_key(cell.value),
-            DELTA_ROLE: lambda: cell.delta,
-            TONE_ROLE: lambda: cell.tone,
-        }
-        return shown[role]() if role in shown else None
+        # Painting asks for many roles of every cell; most have no answer.
+        return self._answer(role, index.row(), self._columns[index.column()]) if role in ANSWERED_ROLES else None
+
+    def _answer(self, role: int, row: int, column: TableColumn) -> Any:
+        cell = column.cell(row)
+        if role == Role.DisplayRole:
+            return cell.text
+        if role == Role.ForegroundRole:
+            return self._color(Tone.PLAIN if cell.delta else cell.tone)
+        if role == Role.ToolTipRole:
+            return cell.tool_tip or cell.text
+        if role == SORT_ROLE:
+            return cell.text.lower() if column.is_text else _sort_key(cell.value)
+        return cell.delta if role == DELTA_ROLE else cell.tone
 
     @override
     def setData(self, index: Index, value: Any, role: int = Role.EditRole) -> bool:
