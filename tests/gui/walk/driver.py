@@ -120,8 +120,17 @@ class Driver(QObject):
         return not self.window.runner.is_busy
 
     def settled(self) -> Condition:
-        """A moment for layouts, repaints and what is fetched in the background."""
-        return self.pause(SETTLE_S)
+        """A moment for layouts and repaints, after the page is there and what is fetched in the background has come."""
+        end = time.monotonic() + SETTLE_S
+
+        def has_settled() -> bool:
+            nonlocal end
+            is_fetching = not (self.window.runner.is_busy or self.window.runner.is_at_rest)
+            if is_fetching or not self.window.tabs.currentWidget().objectName():
+                end = time.monotonic() + SETTLE_S
+            return time.monotonic() > end
+
+        return has_settled
 
     def pause(self, seconds: float) -> Condition:
         """So long."""
