@@ -62,7 +62,7 @@ class Legend(QWidget):
 
     @override
     def sizeHint(self) -> QSize:
-        return QSize(self._reserved + 2 * BAR_HEIGHT + 3 * GAP, 26)
+        return QSize(max(self._reserved, self._width(self._texts)) + 2 * BAR_HEIGHT + 3 * GAP, 26)
 
     @override
     def minimumSizeHint(self) -> QSize:
