@@ -56,8 +56,12 @@ class LayersTable(QWidget):
         return [
             TableColumn(tr("Layer"), tr("In the order of the graph"), self._title, is_text=True),
             TableColumn(tr("Method"), tr("What changed it; the last method is at the top"), self._method, is_text=True),
-            TableColumn(tr("Before"), tr("SQNR before the method, in dB: what of is said beside each"), self._before),
-            TableColumn(tr("After"), tr("SQNR after the method, in dB: what of is said beside each"), self._after),
+            TableColumn(
+                tr("Before"), tr("SQNR before the method, in dB; the tool tip of the method says of what"), self._before
+            ),
+            TableColumn(
+                tr("After"), tr("SQNR after the method, in dB; the tool tip of the method says of what"), self._after
+            ),
             TableColumn(tr("Gain"), tr("After against before, in dB"), self._gain),
             TableColumn(
                 tr("○ → ●"), tr("Before and after on one scale for all layers, better to the right"), self._strip_cell

@@ -3875,11 +3875,11 @@ node {name}</source>
         <translation>方法</translation>
     </message>
     <message>
-        <source>SQNR after the method, in dB: what of is said beside each</source>
+        <source>SQNR after the method, in dB; the tool tip of the method says of what</source>
         <translation>该方法之后的 SQNR，dB；所指对象见旁边的方法说明</translation>
     </message>
     <message>
-        <source>SQNR before the method, in dB: what of is said beside each</source>
+        <source>SQNR before the method, in dB; the tool tip of the method says of what</source>
         <translation>该方法之前的 SQNR，dB；所指对象见旁边的方法说明</translation>
     </message>
     <message>
