@@ -23,9 +23,9 @@ from engine.sensitivity.matrix import Sensitivity, SensitivityRow
 from engine.summary import ModelSummary
 from engine.units import format_bytes
 from gui.analysis_choice import AnalysisChoice
-from gui.batch import Batch
 from gui.data.feed import DataFeed
 from gui.engine_texts import translate_warning
+from gui.gathering import Gathering
 from gui.job_runner import Job, JobRunner
 from gui.measurements import AnalysisOrigin
 from gui.notify import Notifier
@@ -195,8 +195,7 @@ class Workflow(QObject):
         if request is None or session.data is None:
             return
         digest = session.data.calibration_summary.digest
-
-        rows = Batch(session.add_rows)
+        rows = Gathering(session.add_rows)
 
         def row_ready(payload: object) -> None:
             if isinstance(payload, SensitivityRow):

@@ -13,18 +13,18 @@ GATHERED_MS = 100
 T = TypeVar("T")
 
 
-class Batch(QObject, Generic[T]):
+class Gathering(QObject, Generic[T]):
     """Hands over what arrives, in its order: the first piece at once, the rest a few times a second."""
 
-    def __init__(self, take: Callable[[Sequence[T]], None], parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, take: Callable[[Sequence[T]], None]) -> None:
+        super().__init__()
         self._take = take
         self._waiting: list[T] = []
         self._timer = QTimer(self, singleShot=True, interval=GATHERED_MS)
         self._timer.timeout.connect(self.hand_over)
 
     def add(self, piece: T) -> None:
-        """Hand this over, if others were handed over just now with those that follow soon."""
+        """Hand this over at once, or soon with others if some were handed over just now."""
         self._waiting.append(piece)
         if not self._timer.isActive():
             self.hand_over()

@@ -6,31 +6,31 @@ from collections.abc import Sequence
 
 from pytestqt.qtbot import QtBot
 
-from gui.batch import GATHERED_MS, Batch
+from gui.gathering import GATHERED_MS, Gathering
 
 
 def test_that_the_first_piece_arrives_at_once_and_the_others_together_in_their_order(qtbot: QtBot) -> None:
     taken: list[Sequence[int]] = []
-    batch = Batch[int](taken.append)
+    gathering = Gathering[int](taken.append)
     for piece in range(4):
-        batch.add(piece)
+        gathering.add(piece)
     assert taken == [[0]]
     qtbot.waitUntil(lambda: len(taken) == 2)
     assert taken == [[0], [1, 2, 3]]
     qtbot.wait(2 * GATHERED_MS)
-    batch.add(4)
+    gathering.add(4)
     assert taken == [[0], [1, 2, 3], [4]]
 
 
 def test_that_what_waits_can_be_had_at_once_or_dropped(qtbot: QtBot) -> None:
     taken: list[Sequence[int]] = []
-    batch = Batch[int](taken.append)
-    batch.add(1)
-    batch.add(2)
-    batch.hand_over()
+    gathering = Gathering[int](taken.append)
+    gathering.add(1)
+    gathering.add(2)
+    gathering.hand_over()
     assert taken == [[1], [2]]
-    batch.add(3)
-    batch.drop()
-    batch.hand_over()
+    gathering.add(3)
+    gathering.drop()
+    gathering.hand_over()
     qtbot.wait(2 * GATHERED_MS)
     assert taken == [[1], [2]]
