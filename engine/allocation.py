@@ -19,13 +19,15 @@ import numpy.typing as npt
 from engine import knapsack
 from engine.budgets import Limit, describe_budget, describe_bytes, loss_limit, offers_float, read_limits
 from engine.candidates import (
+    OF_FOOTPRINT,
+    Candidates,
     Cost,
     Decision,
     Footprint,
+    Options,
     count_file_bytes,
     count_ram_bytes,
     count_stored_bits,
-    decide,
     footprint_of,
     group_tied,
     time_of,
@@ -98,11 +100,14 @@ def _front_of_size(problem: Problem, times: Table | None) -> tuple[Solutions, li
     sizes = problem.costs(count_file_bytes)
     found = knapsack.front(sizes, problem.losses)
     smallest = problem.assemble(found[0])
-    losses = problem.fixed_loss() + problem.losses[np.arange(len(sizes)), found].sum(axis=1)
-    bits = problem.spread(found, count_stored_bits) / max(problem.model.parameters, 1)
-    ram = problem.spread(found, count_ram_bytes)
+    tables = (problem.losses, sizes, problem.costs(count_stored_bits), problem.costs(count_ram_bytes))
+    loss, size, stored_bits, ram = knapsack.totals(tables, found)
+    fixed = problem.fixed
+    losses = problem.fixed_loss() + loss
+    bits = (fixed.stored_bits + stored_bits) / max(problem.model.parameters, 1)
+    ram += fixed.ram_bytes
     around = activation_bytes(problem.model, place(problem.model, smallest)) + METADATA_BYTES
-    file_bytes = problem.model.fixed_bytes + around + problem.spread(found, count_file_bytes, sizes)
+    file_bytes = problem.model.fixed_bytes + around + fixed.file_bytes + size
     latency_ms: Sequence[float | None] = [None] * len(found)
     if times is not None and problem.latencies is not None:
         latency = predict_latency_us(problem.model, smallest, problem.latencies)
@@ -123,7 +128,7 @@ def _front_of_latency(problem: Problem, times: Table) -> tuple[Solutions, list[P
     found = np.concatenate([knapsack.front(times, problem.losses, LATENCY_POINTS), np.array(uniform)])
     predictions = [problem.predict(problem.assemble(chosen)) for chosen in found]
     latency = np.array([item.latency_ms for item in predictions])
-    loss = problem.losses[np.arange(len(times)), found].sum(axis=1)
+    (loss,) = knapsack.totals((problem.losses,), found)
     kept = knapsack.undominated(latency, loss)
     return found[kept], [predictions[at] for at in kept]
 
@@ -135,7 +140,7 @@ def _nearest(decision: Decision, bits: int) -> int:
 
 def _extrapolate(first: float, costs: Table, found: npt.NDArray[np.int64]) -> list[float]:
     """Costs of plans, from that of the first and the layers' differences."""
-    own = costs[np.arange(len(costs)), found].sum(axis=1)
+    (own,) = knapsack.totals((costs,), found)
     return (first + own - own[0]).tolist()  # type: ignore[no-any-return]
 
 
@@ -164,8 +169,9 @@ class Problem:
         if sensitivity.model_sha256 != model.sha256:
             raise PlanError(f"This sensitivity was measured on {sensitivity.model_name}. Analyse this model first.")
         metric = _choose_metric(request, sensitivity)
+        candidates = Candidates(request, metric, offers_float=offers_float)
         decisions = tuple(
-            decide(group, request, metric, offers_float=offers_float)
+            candidates.decide(group)
             for group in group_tied(layer for layer in model.layers if _is_free(layer, plan, sensitivity, metric))
         )
         losses = _pad([decision.losses for decision in decisions])
@@ -184,7 +190,19 @@ class Problem:
 
     def costs(self, cost: Cost) -> Table:
         """float64 [decisions, candidates], infinite where there are fewer."""
-        return _pad([[cost(item.layers, option) for option in item.options] for item in self.decisions])
+        if cost not in OF_FOOTPRINT:
+            return _pad([[cost(item.layers, option) for option in item.options] for item in self.decisions])
+        kinds, of_decision = self._kinds
+        table: Table = _pad([[cost((), option) for option in options] for options in kinds])[of_decision]
+        return table
+
+    @cached_property
+    def _kinds(self) -> tuple[list[Options], npt.NDArray[np.int64]]:
+        """The options that differ, and for every decision which of them it has: many layers have the same."""
+        numbers: dict[int, int] = {}
+        of_decision = [numbers.setdefault(id(item.options), len(numbers)) for item in self.decisions]
+        by_id = {id(item.options): item.options for item in self.decisions}
+        return [by_id[known] for known in numbers], np.array(of_decision, np.int64)
 
     def assemble(self, chosen: npt.NDArray[np.int64]) -> Plan:
         """The plan with these candidates."""
@@ -199,17 +217,17 @@ class Problem:
     def bits_of_layers(self, found: npt.NDArray[np.int64]) -> list[tuple[int, ...]]:
         """Per solution, the bits of every layer of the model, in its order."""
         column = {layer.name: at for at, layer in enumerate(self.model.layers)}
-        own = [self.plan.layer(layer.name).weights.bits for layer in self.model.layers]
-        bits = np.repeat(np.array([own]), len(found), axis=0)
-        places = [
-            (column[layer.name], row, [option.choices[at].weights.bits for option in decision.options])
-            for row, decision in enumerate(self.decisions)
-            for at, layer in enumerate(decision.layers)
-        ]
-        if places:
-            columns, rows, widths = zip(*places, strict=True)
-            bits[:, columns] = _pad(widths)[np.arange(len(rows)), found[:, rows]]
-        return [tuple(row) for row in bits.tolist()]
+        own = [choice.weights.bits for choice in self.plan.choices(self.model.layers)]
+        bits = np.repeat(np.array([own], np.uint8), len(found), axis=0)
+        kinds, of_decision = self._kinds
+        widths = np.zeros((len(kinds), self.losses.shape[1]), np.uint8)
+        for row, options in zip(widths, kinds, strict=True):
+            row[: len(options)] = [option.choices[0].weights.bits for option in options]
+        (decided,) = knapsack.taken((widths[of_decision],), found)
+        places = [(column[layer.name], row) for row, item in enumerate(self.decisions) for layer in item.layers]
+        columns, rows = (list(at) for at in zip(*places, strict=True))
+        bits[:, columns] = decided[:, rows]
+        return [tuple(row.tobytes()) for row in bits]
 
     def fixed_loss(self) -> float:
         """Loss of the layers that are not free."""
@@ -221,22 +239,12 @@ class Problem:
                 total += layer_damage(row, self.plan.layer(layer.name), self.metric) or 0.0
         return total
 
-    def spread(self, found: npt.NDArray[np.int64], cost: Cost, costs: Table | None = None) -> Table:
-        """A resource of several solutions, the layers that are not free included; float64 [points].
-
-        Args:
-            costs: what `self.costs(cost)` gives, if it is at hand.
-        """
-        costs = self.costs(cost) if costs is None else costs
-        decided: Table = costs[np.arange(len(costs)), found].sum(axis=1)
-        return cost(*self._fixed) + decided
-
-    @cached_property
-    def _fixed(self) -> tuple[list[LayerSummary], Footprint]:
-        """The layers that are not free, and what they take as the plan has them."""
+    @property
+    def fixed(self) -> Footprint:
+        """What the layers that are not free take as the plan has them."""
         free = {layer.name for decision in self.decisions for layer in decision.layers}
         fixed = [layer for layer in self.model.layers if layer.name not in free]
-        return fixed, footprint_of(fixed, tuple(self.plan.layer(layer.name) for layer in fixed))
+        return footprint_of(fixed, tuple(self.plan.choices(fixed)))
 
     def solve(self, limits: Sequence[Limit], most: float | None) -> npt.NDArray[np.int64]:
         """The candidate of every decision.

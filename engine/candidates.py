@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from engine.errors import BudgetError
 from engine.latency.figures import Latencies
 from engine.latency.prediction import layer_us
 from engine.numerics.schemes import ActivationMode
-from engine.plan import LayerPlan, PlanDefaults, choose_layer_plan
+from engine.plan import LayerPlan, choose_layer_plan
 from engine.prediction import layer_damage, loaded_bytes
 from engine.requests.allocation import AllocateRequest, FrontRequest
-from engine.sensitivity.matrix import Metric
+from engine.sensitivity.matrix import Metric, SensitivityRow
 from engine.sizes import joint_bytes, stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary
-
-MAX_FORMS = 8192
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Footprint:
     ram_bytes: int
 
 
+Options = tuple[Footprint, ...]
 Cost = Callable[[Sequence[LayerSummary], Footprint], float]
 
 
@@ -38,12 +37,12 @@ class Decision:
     """Layers that get the same bits: one, or several that share a weight.
 
     Attributes:
-        options: candidates, most bits first.
+        options: candidates, most bits first; the same object for all layers of one form with the same candidates.
         losses: per candidate; fewer bits never promise less.
     """
 
     layers: tuple[LayerSummary, ...]
-    options: tuple[Footprint, ...]
+    options: Options
     losses: tuple[float, ...]
 
 
@@ -55,49 +54,58 @@ def group_tied(layers: Iterable[LayerSummary]) -> list[tuple[LayerSummary, ...]]
     return [tuple(group) for group in groups.values()]
 
 
-def decide(
-    layers: tuple[LayerSummary, ...], request: AllocateRequest | FrontRequest, metric: Metric, *, offers_float: bool
-) -> Decision:
-    """The layers' candidates, most bits first."""
-    plan, forbidden = request.plan, request.forbidden_kernels
-    rows = [request.sensitivity.rows[layer.name] for layer in layers]
-    measured = [{bits for bits, cell in row.cells.items() if metric in cell.values} for row in rows]
-    widths = set.intersection(*measured) | {32}
-    is_float_offered = plan.defaults.activations == ActivationMode.FLOAT or offers_float
-    if not is_float_offered and any(bits <= 8 for bits in widths):
-        widths = {bits for bits in widths if bits <= 8}
-    found: list[tuple[Footprint, float]] = []
-    worst = 0.0
-    for option in _options_of(layers, sorted(widths, reverse=True), plan.defaults):
-        if forbidden and any(choice.kernel in forbidden for choice in option.choices):
-            continue
-        own = 0.0
-        for row, choice in zip(rows, option.choices, strict=True):
-            own += layer_damage(row, choice, metric) or 0.0
-        worst = max(worst, own)
-        found.append((option, worst))
-    if not found:
-        kernels = ", ".join(sorted(forbidden))
-        raise BudgetError(f"{layers[0].title} has no kernel left: {kernels} may not be used. Allow one or lock it.")
-    return Decision(layers, tuple(option for option, _ in found), tuple(loss for _, loss in found))
+class Candidates:
+    """What the layers of one request may be given."""
 
+    def __init__(self, request: AllocateRequest | FrontRequest, metric: Metric, *, offers_float: bool) -> None:
+        self._rows = request.sensitivity.rows
+        self._defaults = request.plan.defaults
+        self._forbidden = request.forbidden_kernels
+        self._metric = metric
+        self._is_float_offered = request.plan.defaults.activations == ActivationMode.FLOAT or offers_float
+        self._known: dict[tuple[tuple[object, ...], tuple[int, ...]], Options] = {}
 
-def _options_of(layers: tuple[LayerSummary, ...], widths: Iterable[int], defaults: PlanDefaults) -> list[Footprint]:
-    """The default choices; counted once for all layers of one form, which networks have many of."""
-    if len(layers) > 1:
-        plans = [tuple(choose_layer_plan(layer, bits, defaults) for layer in layers) for bits in widths]
-        return [footprint_of(layers, choices) for choices in plans]
-    known = _known_options(layers[0].form, defaults)
-    for bits in widths:
-        if bits not in known:
-            known[bits] = footprint_of(layers, (choose_layer_plan(layers[0], bits, defaults),))
-    return [known[bits] for bits in widths]
+    def decide(self, layers: tuple[LayerSummary, ...]) -> Decision:
+        """The candidates of layers that get the same bits, most bits first.
 
+        Raises:
+            BudgetError: no kernel is left.
+        """
+        rows = [self._rows[layer.name] for layer in layers]
+        options = self._options_of(layers, self._measured_widths(rows))
+        if not options:
+            kernels = ", ".join(sorted(self._forbidden))
+            raise BudgetError(f"{layers[0].title} has no kernel left: {kernels} may not be used. Allow one or lock it.")
+        own = [
+            [layer_damage(row, option.choices[at], self._metric) or 0.0 for option in options]
+            for at, row in enumerate(rows)
+        ]
+        return Decision(layers, options, tuple(itertools.accumulate(map(sum, zip(*own, strict=True)), max)))
 
-@lru_cache(maxsize=MAX_FORMS)
-def _known_options(_form: tuple[object, ...], _defaults: PlanDefaults) -> dict[int, Footprint]:
-    """By bits, what layers of this form take; filled by the caller."""
-    return {}
+    def _measured_widths(self, rows: Sequence[SensitivityRow]) -> tuple[int, ...]:
+        """The bits that all rows know the metric of, and 32, most bits first."""
+        metric = self._metric
+        widths = [bits for bits, cell in rows[0].cells.items() if metric in cell.values]
+        for row in rows[1:]:
+            widths = [bits for bits in widths if bits in row.cells and metric in row.cells[bits].values]
+        if not self._is_float_offered and any(bits <= 8 for bits in widths):
+            return tuple(sorted((bits for bits in widths if bits <= 8), reverse=True))
+        return tuple(sorted({32, *widths}, reverse=True))
+
+    def _options_of(self, layers: tuple[LayerSummary, ...], widths: tuple[int, ...]) -> Options:
+        """The default choices; counted once for all layers of one form, which networks have many of."""
+        if len(layers) > 1:
+            return self._count_options(layers, widths)
+        key = (layers[0].form, widths)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._count_options(layers, widths)
+        return known
+
+    def _count_options(self, layers: Sequence[LayerSummary], widths: Iterable[int]) -> Options:
+        plans = [tuple(choose_layer_plan(layer, bits, self._defaults) for layer in layers) for bits in widths]
+        allowed = [choices for choices in plans if not any(choice.kernel in self._forbidden for choice in choices)]
+        return tuple(footprint_of(layers, choices) for choices in allowed)
 
 
 def footprint_of(layers: Sequence[LayerSummary], choices: tuple[LayerPlan, ...]) -> Footprint:
@@ -124,6 +132,10 @@ def count_stored_bits(_layers: Sequence[LayerSummary], option: Footprint) -> flo
 def count_ram_bytes(_layers: Sequence[LayerSummary], option: Footprint) -> float:
     """Bytes of its weights in memory at run time."""
     return option.ram_bytes
+
+
+OF_FOOTPRINT = frozenset({count_file_bytes, count_stored_bits, count_ram_bytes})
+"""Costs that are the same for all layers with the same options."""
 
 
 def time_of(latencies: Latencies | None, model: ModelSummary) -> Cost:

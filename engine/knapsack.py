@@ -8,13 +8,16 @@ multiple-choice knapsack problem", EJOR 1995).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Costs = npt.NDArray[np.float64]
 Chosen = npt.NDArray[np.int64]
+Number = TypeVar("Number", np.float64, np.uint8)
 
 # A core with more states than this is thinned out; its result is then best of those kept, not proven optimal.
 MAX_STATES = 50_000
@@ -43,6 +46,22 @@ class _Steps:
 def least_cost(costs: Costs) -> float:
     """What the cheapest choices cost together."""
     return float(costs.min(axis=1).sum()) if len(costs) else 0.0
+
+
+def taken(tables: Sequence[npt.NDArray[Number]], found: Chosen) -> list[npt.NDArray[Number]]:
+    """What several solutions take of each item, [points, items] per table of [items, choices], all of one shape.
+
+    Args:
+        found: int64 [points, items].
+    """
+    items, choices = tables[0].shape
+    at = found + np.arange(items) * choices
+    return [table.ravel().take(at) for table in tables]
+
+
+def totals(tables: Sequence[Costs], found: Chosen) -> list[Costs]:
+    """What several solutions take together, float64 [points] per table."""
+    return [own.sum(axis=1) for own in taken(tables, found)]
 
 
 def solve(costs: Costs, losses: Costs, capacity: float) -> Chosen:
@@ -83,8 +102,7 @@ def front(costs: Costs, losses: Costs, limit: int = 256) -> npt.NDArray[np.int64
     found = _corners(_walk_hulls(costs, losses), limit)
     if len(costs) <= MAX_ITEMS_BETWEEN:
         found = np.concatenate([found, _states_between(costs, losses)])
-    rows = np.arange(len(costs))
-    cost, loss = costs[rows, found].sum(axis=1), losses[rows, found].sum(axis=1)
+    cost, loss = totals((costs, losses), found)
     kept = undominated(cost, loss)
     return found[kept[_spread(cost[kept], limit)]]
 

@@ -116,6 +116,8 @@ def calibrated_tensors(model: ModelSummary) -> tuple[str, ...]:
 
 def place_layers(model: ModelSummary, static_layers: Collection[str]) -> Placement:
     """The placement when exactly these layers compute on integers."""
+    if not static_layers:
+        return Placement({}, frozenset(), {})
     return _Placer(model, [model.layer_by_name[name] for name in static_layers]).run()
 
 

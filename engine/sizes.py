@@ -100,7 +100,7 @@ def bits_per_weight(model: ModelSummary, plan: Plan) -> float:
 
 def predict_file_bytes(model: ModelSummary, plan: Plan) -> int:
     """Size of the converted file."""
-    layers = joint_bytes(model.layers, [plan.layer(layer.name) for layer in model.layers])
+    layers = joint_bytes(model.layers, plan.choices(model.layers))
     return model.fixed_bytes + layers + activation_bytes(model, place(model, plan)) + METADATA_BYTES
 
 
@@ -126,8 +126,8 @@ def shared_bytes(layers: Sequence[LayerSummary], choices: Sequence[LayerPlan]) -
 
 def _stored_form(layer: LayerSummary, choice: LayerPlan) -> tuple[object, ...] | None:
     """Equal for layers that store a shared weight once; None where each stores its own."""
-    if choice.weights.bits == 32:
-        return (32,)
+    if choice.weights.bits >= layer.float_bits:
+        return None if layer.keeps_weight else (32,)
     if choice.weights.bits == 16:
         return (16, layer.weight_shape)
     if choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC) or layer.op == "Gather":
@@ -138,7 +138,7 @@ def _stored_form(layer: LayerSummary, choice: LayerPlan) -> tuple[object, ...] |
 def _saved_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     """What a layer does not store because another one has."""
     rank = len(layer.weight_shape)
-    if choice.weights.bits == 32:
+    if choice.weights.bits >= layer.float_bits:
         return layer.float_bytes + _constant(rank) + len(layer.weight_name)
     weight = stored_weight_bytes(layer, choice)
     if choice.weights.bits == 16:
@@ -153,8 +153,9 @@ def layer_bytes(layer: LayerSummary, choice: LayerPlan) -> int:
     """Everything that one layer adds to the file: weight, bias and the nodes of its chain."""
     weight = stored_weight_bytes(layer, choice)
     rank = len(layer.weight_shape)
-    if choice.weights.bits == 32:
+    if choice.weights.bits >= layer.float_bits:
         own = 2 * layer.constant_name_bytes + _constant(rank) + (_constant(1) if layer.bias_elements else 0)
+        weight = 0 if layer.keeps_weight else weight
         return weight + 4 * layer.bias_elements + own
     if choice.weights.bits == 16:
         return weight + _float_bias(layer) + _constant(rank) + _folded("Cast", 1, INT_ATTRIBUTE) + STRING
@@ -308,7 +309,7 @@ def _is_spared(layer: LayerSummary, placement: Placement) -> bool:
 
 
 def _input_channels(layer: LayerSummary) -> int:
-    """Size of the input axis that the weight multiplies; of a grouped convolution, depthwise ones apart, a group's."""
+    """Size of the input axis that the weight multiplies."""
     if layer.op == "Conv":
-        return layer.channels if layer.weight_shape[1] == 1 else layer.weight_shape[1]
+        return layer.weight_shape[1] * layer.groups
     return layer.weight_shape[0] if layer.op == "ConvTranspose" else layer.inputs_per_channel

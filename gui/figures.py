@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.latency.figures import Latencies, LatencyPrediction
-from engine.latency.prediction import predict_latency_us
+from engine.latency.figures import Form, Latencies, LatencyPrediction
+from engine.latency.prediction import Between, predict_between, predict_latency_us
 from engine.numerics.schemes import Kernel
 from engine.placement import Placement, place
 from engine.plan import LayerPlan, Plan
@@ -52,16 +52,11 @@ class _Share:
     ram_bytes: int
 
 
-class _Loss(NamedTuple):
-    """What one layer with one choice loses; None while that was not measured. Made for every layer, so a tuple.
+class _Losses(NamedTuple):
+    """What one layer loses in all forms that it had since its row was measured; None where that was not measured."""
 
-    `by_form` holds it for all forms that the layer had since its row was measured.
-    """
-
-    choice: LayerPlan
     row: SensitivityRow | None
-    damage: float | None
-    by_form: dict[tuple[int, Kernel], float | None]
+    by_form: dict[Form, float | None]
 
 
 class Ledger:
@@ -70,21 +65,34 @@ class Ledger:
     def __init__(self, model: ModelSummary, latencies: Latencies | None = None) -> None:
         self._model = model
         self._sharing = tuple(layer for layer in model.layers if layer.shares_weight)
-        self._shares: dict[str, _Share] = {}
-        self._losses: dict[Metric, dict[str, _Loss]] = {}
-        self._static: frozenset[str] | None = None
-        self._placement: Placement | None = None
+        self._shares: list[_Share | None] = [None] * len(model.layers)
+        self._losses: dict[Metric, list[_Losses]] = {}
+        self._kernels: list[Kernel] | None = None
         self._activation_bytes = 0
-        self.latencies = latencies
+        self._placement: Placement | None = None
+        self._between: Between | None = None
+        self._latencies = latencies
+
+    @property
+    def latencies(self) -> Latencies | None:
+        """Measured layer times; None while there are none."""
+        return self._latencies
+
+    @latencies.setter
+    def latencies(self, latencies: Latencies | None) -> None:
+        self._latencies, self._between = latencies, None
 
     def count(self, plan: Plan, rows: Mapping[str, SensitivityRow], metric: Metric) -> LiveFigures:
         """The figures of `plan`, with what has been measured so far."""
-        by_form: dict[tuple[object, ...], _Share] = {}
-        shares = [self._share(layer, plan.layer(layer.name), by_form) for layer in self._model.layers]
+        choices = plan.choices(self._model.layers)
+        shares = self._share_out(choices)
         own = sum(share.file_bytes for share in shares)
-        shared = shared_bytes(self._sharing, [plan.layer(layer.name) for layer in self._sharing])
-        size = self._model.fixed_bytes + own - shared + self._pairs(plan) + METADATA_BYTES
-        value = self.predict(plan, rows, metric)
+        shared = shared_bytes(self._sharing, plan.choices(self._sharing))
+        self._place(plan, choices)
+        size = self._model.fixed_bytes + own - shared + self._activation_bytes + METADATA_BYTES
+        forms = [(choice.kernel, choice.weights.bits) for choice in choices]
+        measured = [rows.get(layer.name) for layer in self._model.layers]
+        value = self._predict(choices, forms, measured, metric)
         latency = self._predict_latency(plan)
         return LiveFigures(
             file_bytes=size,
@@ -94,59 +102,67 @@ class Ledger:
             ram_bytes=sum(share.ram_bytes for share in shares),
             metric=metric,
             value=value,
-            sqnr_db=value if metric == Metric.SQNR else self.predict(plan, rows, Metric.SQNR),
+            sqnr_db=value if metric == Metric.SQNR else self._predict(choices, forms, measured, Metric.SQNR),
             latency_ms=latency.us / 1000 if latency else None,
             is_latency_estimated=latency is not None and latency.is_estimated,
         )
 
-    def predict(self, plan: Plan, rows: Mapping[str, SensitivityRow], metric: Metric) -> float | None:
+    def _share_out(self, choices: Sequence[LayerPlan]) -> list[_Share]:
+        """What every layer adds, counted anew where the choice is another one and no layer like it has the same."""
+        by_form: dict[tuple[object, ...], _Share] = {}
+        found = []
+        for number, (layer, choice) in enumerate(zip(self._model.layers, choices, strict=True)):
+            share = self._shares[number]
+            if share is None or share.choice is not choice:
+                key = (layer.form, id(choice))
+                share = by_form.get(key)
+                if share is None:
+                    share = by_form[key] = _count_share(layer, choice)
+                self._shares[number] = share
+            found.append(share)
+        return found
+
+    def _predict(
+        self,
+        choices: Sequence[LayerPlan],
+        forms: Sequence[Form],
+        measured: Sequence[SensitivityRow | None],
+        metric: Metric,
+    ) -> float | None:
         """The metric of a plan; None while a layer that loses something waits to be measured."""
+        known = self._losses.setdefault(metric, [_Losses(None, {})] * len(choices))
         total = 0.0
-        known = self._losses.setdefault(metric, {})
-        for layer in self._model.layers:
-            name = layer.name
-            choice, row, loss = plan.layer(name), rows.get(name), known.get(name)
-            if loss is None or loss.choice is not choice or loss.row is not row:
-                loss = known[name] = _find_loss(loss, choice, row, metric)
-            if loss.damage is None:
+        for number, (form, row) in enumerate(zip(forms, measured, strict=True)):
+            before, by_form = known[number]
+            if before is not row or not by_form:
+                by_form = {}
+                known[number] = _Losses(row, by_form)
+            if form not in by_form:
+                by_form[form] = _damage_of(row, choices[number], metric)
+            loss = by_form[form]
+            if loss is None:
                 return None
-            total += loss.damage
+            total += loss
         return undamage(metric, total)
 
-    def _share(self, layer: LayerSummary, choice: LayerPlan, by_form: dict[tuple[object, ...], _Share]) -> _Share:
-        """What is known of the layer, or of one like it in the same plan."""
-        known = self._shares.get(layer.name)
-        if known is None or known.choice is not choice:
-            key = (layer.form, id(choice))
-            if key not in by_form:
-                by_form[key] = _Share(
-                    choice, stored_weight_bytes(layer, choice), layer_bytes(layer, choice), loaded_bytes(layer, choice)
-                )
-            known = self._shares[layer.name] = by_form[key]
-        return known
-
-    def _pairs(self, plan: Plan) -> int:
-        """Bytes of the QuantizeLinear pairs, which depend on nothing but the static layers."""
-        static = frozenset(name for name, choice in plan.layers.items() if choice.kernel == Kernel.QLINEAR)
-        if static != self._static:
-            self._static, self._placement = static, place(self._model, plan)
+    def _place(self, plan: Plan, choices: Sequence[LayerPlan]) -> None:
+        """Find the QuantizeLinear pairs, which depend on nothing but the kernels."""
+        kernels = [choice.kernel for choice in choices]
+        if kernels != self._kernels:
+            self._kernels, self._placement, self._between = kernels, place(self._model, plan), None
             self._activation_bytes = activation_bytes(self._model, self._placement)
-        return self._activation_bytes
 
     def _predict_latency(self, plan: Plan) -> LatencyPrediction | None:
-        """With the placement that `_pairs` has just found."""
-        if self.latencies is None:
+        """With the placement that `_place` has just found."""
+        if self._latencies is None:
             return None
-        return predict_latency_us(self._model, plan, self.latencies, self._placement)
+        if self._between is None:
+            self._between = predict_between(self._model, plan, self._latencies, self._placement)
+        return predict_latency_us(self._model, plan, self._latencies, self._between)
 
 
-def _find_loss(before: _Loss | None, choice: LayerPlan, row: SensitivityRow | None, metric: Metric) -> _Loss:
-    """With what was found before, as long as that is of the same row."""
-    by_form = before.by_form if before is not None and before.row is row else {}
-    form = (choice.weights.bits, choice.kernel)
-    if form not in by_form:
-        by_form[form] = _damage_of(row, choice, metric)
-    return _Loss(choice, row, by_form[form], by_form)
+def _count_share(layer: LayerSummary, choice: LayerPlan) -> _Share:
+    return _Share(choice, stored_weight_bytes(layer, choice), layer_bytes(layer, choice), loaded_bytes(layer, choice))
 
 
 def _damage_of(row: SensitivityRow | None, choice: LayerPlan, metric: Metric) -> float | None:

@@ -25,14 +25,23 @@ class Candidate:
 
 
 def changed_layers(before: Plan, after: Plan) -> frozenset[str]:
-    """The layers whose choices differ."""
-    names = before.layers.keys() | after.layers.keys()
-    return frozenset(name for name in names if _differs(before.layer(name), after.layer(name)))
+    """The layers whose choices differ.
 
-
-def _differs(one: LayerPlan, other: LayerPlan) -> bool:
-    """Most layers of two successive plans are the same object, which is quicker to see than to compare."""
-    return one is not other and one != other
+    Many layers of a plan share one choice, and most of two successive plans have the very same one: every pair is
+    compared once.
+    """
+    differs: dict[tuple[int, int], bool] = {}
+    names = []
+    for name in {**before.layers, **after.layers}:
+        one, other = before.layer(name), after.layer(name)
+        if one is other:
+            continue
+        pair = (id(one), id(other))
+        if pair not in differs:
+            differs[pair] = one != other
+        if differs[pair]:
+            names.append(name)
+    return frozenset(names)
 
 
 def forget_reason(before: LayerPlan, after: LayerPlan) -> LayerPlan:
@@ -114,5 +123,5 @@ def describe_scheme(choice: LayerPlan) -> str:
 
 def common_bits(plan: Plan, layers: Iterable[LayerSummary]) -> int | None:
     """The bits that all layers share; None if they differ."""
-    found = {plan.layer(layer.name).weights.bits for layer in layers}
+    found = {choice.weights.bits for choice in plan.choices(layers)}
     return found.pop() if len(found) == 1 else None

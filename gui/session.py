@@ -167,15 +167,19 @@ class Session(RunHistory):
         if self.plan is None:
             return 0
         layers = [layer for name in names if (layer := self.layer(name))]
-        free = [layer for layer in layers if not self.plan.layer(layer.name).is_locked]
-        changing = [layer for layer in free if self.plan.layer(layer.name).weights.bits != bits]
+        choices = self.plan.choices(layers)
+        changing = [
+            layer
+            for layer, choice in zip(layers, choices, strict=True)
+            if not choice.is_locked and choice.weights.bits != bits
+        ]
         if changing:
             old = common_bits(self.plan, changing)
             what = changing[0].title if len(changing) == 1 else self.tr("%n layers", "", len(changing))
             was = str(old) if old is not None else self.tr("mixed")
             text = self.tr("{what} {old} → {new} bits").format(what=what, old=was, new=bits)
             self.change_plan(self.plan.with_bits(changing, bits), text)
-        return len(layers) - len(free)
+        return sum(choice.is_locked for choice in choices)
 
     def toggle_lock(self, names: Sequence[str]) -> None:
         """Lock these layers, or free them if all of them are locked."""

@@ -46,22 +46,48 @@ def layer_us(latencies: Latencies, layer: LayerSummary, choice: LayerPlan) -> tu
     return cell.us + cell.around_us, cell.is_estimated
 
 
+@dataclass(frozen=True)
+class Between:
+    """What a plan takes between its layers, which depends on nothing but their kernels.
+
+    Attributes:
+        us: microseconds more than in the float model.
+        absorbed: as in `Surroundings`.
+    """
+
+    us: float = 0.0
+    absorbed: frozenset[str] = frozenset()
+
+
 def predict_latency_us(
-    model: ModelSummary, plan: Plan, latencies: Latencies, placement: Placement | None = None
+    model: ModelSummary, plan: Plan, latencies: Latencies, between: Between | None = None
 ) -> LatencyPrediction:
     """Latency of the converted model.
 
     Args:
-        placement: of this very plan, where it is at hand: finding it takes most of the time.
+        between: of a plan with these kernels, where it is at hand: finding it takes most of the time.
     """
-    cells = {layer.name: _cell(latencies, layer, plan.layer(layer.name)) for layer in model.layers}
-    extra = 0.0
-    if any(choice.kernel == Kernel.QLINEAR for choice in plan.layers.values()):
-        around = find_surroundings(model, plan, placement or place(model, plan), absorbs_float=latencies.absorbs_float)
-        cells |= {name: latencies.layers[name].cells.get(STATIC_FORM, cells[name]) for name in around.absorbed}
-        extra = surroundings_us(latencies, around)
-    us = latencies.base_us + sum(cell.us for cell in cells.values()) + extra
+    choices = plan.choices(model.layers)
+    cells = {layer.name: _cell(latencies, layer, choice) for layer, choice in zip(model.layers, choices, strict=True)}
+    between = between or predict_between(model, plan, latencies)
+    for name in between.absorbed:
+        cells[name] = latencies.layers[name].cells.get(STATIC_FORM, cells[name])
+    us = latencies.base_us + sum(cell.us for cell in cells.values()) + between.us
     return LatencyPrediction(us, any(cell.is_estimated for cell in cells.values()))
+
+
+def predict_between(
+    model: ModelSummary, plan: Plan, latencies: Latencies, placement: Placement | None = None
+) -> Between:
+    """What the plan takes between its layers.
+
+    Args:
+        placement: of this very plan, where it is at hand.
+    """
+    if all(choice.kernel != Kernel.QLINEAR for choice in plan.layers.values()):
+        return Between()
+    around = find_surroundings(model, plan, placement or place(model, plan), absorbs_float=latencies.absorbs_float)
+    return Between(surroundings_us(latencies, around), around.absorbed)
 
 
 def surroundings_us(latencies: Latencies, around: Surroundings) -> float:

@@ -108,7 +108,10 @@ class Sensitivity:
 
 def measured_metrics(rows: Mapping[str, SensitivityRow]) -> tuple[Metric, ...]:
     """What the cells hold, the metric to rank by first."""
-    found = {metric for row in rows.values() for cell in row.cells.values() for metric in cell.values}
+    found: set[Metric] = set()
+    for row in rows.values():
+        for cell in row.cells.values():
+            found.update(cell.values)
     return tuple(metric for metric in RANKING if metric in found)
 
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QAbstractItemModel, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, QTimer, Signal
+from PySide6.QtWidgets import QComboBox, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 from typing_extensions import override
 
 from gui.layers.columns import Column, header
-from gui.layers.delegates import Index, TextDelegate
+from gui.layers.order import LayerOrder
 from gui.naming import named
 
+Index = QModelIndex | QPersistentModelIndex
 
-class ChoiceDelegate(TextDelegate):
-    """Text, and a list of what the layer can take when it is edited. Choosing closes the list; Escape changes nothing.
+
+class ChoiceDelegate(QStyledItemDelegate):
+    """A list of what the layer can take. Choosing closes the list; Escape changes nothing.
 
     Signals:
         chosen(LayerEdit): for the selected layers.
     """
 
     chosen = Signal(object)
+
+    def __init__(self, order: LayerOrder, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._order = order
 
     @override
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:

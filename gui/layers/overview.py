@@ -14,6 +14,8 @@ from gui.theme import Theme
 
 WIDTH = 46
 REDRAW_MS = 30
+ROWS_AT_ONCE = 200
+"""All rows of a large model take longer than a frame."""
 FRAME_WIDTH = 1.5
 
 
@@ -37,7 +39,7 @@ class Overview(QWidget):
         self._shown_rows = (0, -1)
         self._pixels = QImage()
         self._stale_rows: set[int] = set()
-        self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
+        self._redraw_timer = QTimer(self, singleShot=True)
         self._redraw_timer.timeout.connect(self._redraw)
         order.dataChanged.connect(self._on_data_changed)
         for changed in (order.modelReset, order.layoutChanged, order.rowsInserted, order.rowsRemoved, theme.changed):
@@ -51,24 +53,27 @@ class Overview(QWidget):
 
     def _on_data_changed(self, top_left: QModelIndex, bottom_right: QModelIndex) -> None:
         self._stale_rows.update(range(top_left.row(), bottom_right.row() + 1))
-        self._redraw_timer.start()
+        self._redraw_timer.start(REDRAW_MS)
 
     def _on_everything_changed(self) -> None:
         self._pixels = QImage()
-        self._redraw_timer.start()
+        self._redraw_timer.start(REDRAW_MS)
 
     def _redraw(self) -> None:
         rows = self._order.rowCount()
         if self._pixels.height() != rows:
             self._pixels = QImage(len(BITS_OF_COLUMN), rows, QImage.Format.Format_RGB32)
+            self._pixels.fill(self._theme.color("cell_empty"))
             self._stale_rows = set(range(rows))
-        for row in self._stale_rows:
+        for _ in range(min(ROWS_AT_ONCE, len(self._stale_rows))):
+            row = self._stale_rows.pop()
             if row < rows:
                 cells = self._order.heat_cells_at(row)
                 for x, column in enumerate(BITS_OF_COLUMN):
                     self._pixels.setPixelColor(x, row, self._color(cells[column]))
-        self._stale_rows.clear()
         self.update()
+        if self._stale_rows:
+            self._redraw_timer.start(0)
 
     def _color(self, cell: CellView) -> QColor:
         if cell.fragility is not None:

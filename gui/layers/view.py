@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
-from PySide6.QtGui import QAccessible, QFontDatabase, QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
+from PySide6.QtGui import (
+    QAccessible,
+    QFontDatabase,
+    QFontMetrics,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 from typing_extensions import override
 
 from gui.layer_edits import LayerEdit
 from gui.layers.columns import BITS_OF_COLUMN, HEAT_COLUMNS, OPTIONS, Column
-from gui.layers.delegates import PADDING, RIGHT, HeatCellDelegate, LockDelegate, TextDelegate, WeightBarDelegate
 from gui.layers.editors import ChoiceDelegate
 from gui.layers.order import LayerOrder
+from gui.layers.painters import (
+    PADDING,
+    ColumnPainter,
+    HeatPainter,
+    LockPainter,
+    ShownColumn,
+    ShownRow,
+    TablePainter,
+    TextPainter,
+    WeightPainter,
+)
 from gui.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
@@ -56,12 +75,12 @@ class LayersView(QTableView):
     def __init__(self, order: LayerOrder, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._order = order
-        self._theme = theme
         self._pressed = QPersistentModelIndex()
         self._hidden: frozenset[Column] = frozenset()
         self._has_times = True
         self._mono = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
         self._mono.setPixelSize(NAME_PIXELS)
+        self._painter = TablePainter(theme, self._build_painters(theme))
         self.setObjectName("layers")
         self.setAccessibleName(self.tr("Layers and bit widths"))
         self.setModel(order)
@@ -165,23 +184,22 @@ class LayersView(QTableView):
             self.setColumnWidth(column, width)
         for column in HEAT_COLUMNS:
             self.setColumnWidth(column, HEAT_CELL_WIDTH)
-        self._set_up_delegates()
-
-    def _set_up_delegates(self) -> None:
-        order, theme = self._order, self._theme
-        heat = HeatCellDelegate(order, theme, self)
-        for column in HEAT_COLUMNS:
-            self.setItemDelegateForColumn(column, heat)
-        self.setItemDelegateForColumn(Column.NAME, TextDelegate(order, theme, self, font=self._mono))
-        self.setItemDelegateForColumn(Column.OPERATOR, TextDelegate(order, theme, self, color="text_dim"))
-        self.setItemDelegateForColumn(Column.WEIGHTS, WeightBarDelegate(order, theme, self, alignment=RIGHT))
-        self.setItemDelegateForColumn(Column.LOCK, LockDelegate(order, theme, self))
-        choices = ChoiceDelegate(order, theme, self, color="text_dim")
+        choices = ChoiceDelegate(self._order, self)
         choices.chosen.connect(self._on_chosen)
         for column in OPTIONS:
             self.setItemDelegateForColumn(column, choices)
-        self.setItemDelegateForColumn(Column.TIME, TextDelegate(order, theme, self, alignment=RIGHT))
-        self.setItemDelegateForColumn(Column.SIZE, TextDelegate(order, theme, self, alignment=RIGHT))
+
+    def _build_painters(self, theme: Theme) -> dict[Column, ColumnPainter]:
+        return {
+            Column.NAME: TextPainter(theme, font=self._mono),
+            Column.OPERATOR: TextPainter(theme, color="text_dim"),
+            Column.WEIGHTS: WeightPainter(theme, is_right=True),
+            Column.LOCK: LockPainter(theme),
+            **dict.fromkeys(HEAT_COLUMNS, HeatPainter(theme)),
+            **dict.fromkeys(OPTIONS, TextPainter(theme, color="text_dim")),
+            Column.TIME: TextPainter(theme, is_right=True),
+            Column.SIZE: TextPainter(theme, is_right=True),
+        }
 
     def _on_current_row_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         if current.isValid():
@@ -200,6 +218,46 @@ class LayersView(QTableView):
 
     def _on_chosen(self, edit: LayerEdit) -> None:
         self.edit_requested.emit(self.selected_names() or [self._order.name_at(self.currentIndex().row())], edit)
+
+    @override
+    def paintEvent(self, event: QPaintEvent) -> None:
+        columns = self._shown_columns(event.rect())
+        with QPainter(self.viewport()) as painter:
+            self._painter.paint(painter, columns, self._shown_rows(event.rect()), ROW_HEIGHT)
+            current = self.currentIndex()
+            if current.isValid() and self.hasFocus():
+                top = self.rowViewportPosition(current.row())
+                for column in columns:
+                    if column.column == current.column():
+                        self._painter.mark_current(painter, column, top, ROW_HEIGHT)
+
+    def _shown_columns(self, part: QRect) -> list[ShownColumn]:
+        """The columns of which something is in a part of the viewport."""
+        found = []
+        for column in Column:
+            left, width = self.columnViewportPosition(column), self.columnWidth(column)
+            if width and left <= part.right() and left + width > part.left():
+                found.append(ShownColumn(column, left, width))
+        return found
+
+    def _shown_rows(self, part: QRect) -> list[ShownRow]:
+        """The rows of which something is in a part of the viewport."""
+        first, last = self.rowAt(part.top()), self.rowAt(part.bottom())
+        if first < 0:
+            return []
+        chosen, order = self.selectionModel(), self._order
+        end = order.rowCount() if last < 0 else last + 1
+        top = self.rowViewportPosition(first)
+        return [
+            ShownRow(top + (row - first) * ROW_HEIGHT, order.view_at(row), chosen.isRowSelected(row))
+            for row in range(first, end)
+        ]
+
+    @override
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._painter.forget()
+        super().changeEvent(event)
 
     @override
     def dataChanged(self, topLeft: Index, bottomRight: Index, roles: Sequence[int] = ()) -> None:

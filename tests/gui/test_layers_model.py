@@ -255,3 +255,37 @@ def luminance(channels: tuple[float, ...]) -> float:
 
 def contrast(one: float, other: float) -> float:
     return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def test_that_selected_rows_have_a_ground_but_for_the_heatmap_and_a_part_is_painted_as_in_the_whole(
+    session: Session, page: LayersPage, theme: Theme, make_row: MakeRow
+) -> None:
+    session.add_rows([make_row("conv1")])
+    session.toggle_lock(["conv2"])
+    page.view.selectRow(1)
+    viewport = page.view.viewport()
+    picture = viewport.grab().toImage()
+    name, heat, below = (
+        page.view.visualRect(page.order.index(row, column))
+        for row, column in ((1, Column.NAME), (1, Column.BITS_4), (2, Column.NAME))
+    )
+    assert picture.pixelColor(name.right() - 2, name.top() + 2) == theme.color("selection")
+    assert picture.pixelColor(below.right() - 2, below.top() + 2) != theme.color("selection")
+    assert picture.pixelColor(heat.left() + 3, heat.top() + 3) == theme.cell_color(session.scale.fragility(20.0))
+    locks = [page.view.visualRect(page.order.index(row, Column.LOCK)) for row in (0, 2)]
+    assert viewport.grab(locks[0]).toImage() != viewport.grab(locks[1]).toImage()
+    for part in (name, heat, below.united(heat)):
+        assert viewport.grab(part).toImage() == picture.copy(part)
+
+
+def test_that_the_cell_that_the_keyboard_acts_on_is_marked_while_the_table_has_the_focus(
+    page: LayersPage, qtbot: QtBot
+) -> None:
+    page.view.setCurrentIndex(page.order.index(2, Column.BITS_8))
+    cell = page.view.visualRect(page.order.index(2, Column.BITS_8))
+    page.filter.setFocus()
+    without = page.view.viewport().grab(cell).toImage()
+    page.activateWindow()
+    page.view.setFocus()
+    qtbot.waitUntil(page.view.hasFocus)
+    assert page.view.viewport().grab(cell).toImage() != without
