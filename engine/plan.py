@@ -186,7 +186,14 @@ class Plan:
 
     def with_lock(self, names: Iterable[str], *, locked: bool) -> Plan:
         """A plan in which the named layers are locked or free."""
-        return self.with_layers({name: dataclasses.replace(self.layer(name), is_locked=locked) for name in names})
+        changed: dict[int, LayerPlan] = {}
+        changes = {}
+        for name in names:
+            before = self.layer(name)
+            if id(before) not in changed:
+                changed[id(before)] = dataclasses.replace(before, is_locked=locked)
+            changes[name] = changed[id(before)]
+        return self.with_layers(changes)
 
     @property
     def needs_calibration(self) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from engine.latency.figures import Form, Latencies, LatencyPrediction
 from engine.latency.prediction import Between, predict_between, predict_latency_us
-from engine.numerics.schemes import Kernel
+from engine.numerics.schemes import Kernel, WeightScheme
 from engine.placement import Placement, place
 from engine.plan import LayerPlan, Plan
 from engine.prediction import layer_damage, loaded_bytes
@@ -44,9 +44,10 @@ class LiveFigures:
 
 @dataclass(frozen=True)
 class _Share:
-    """What one layer with one choice adds to the figures."""
+    """What one layer adds to the figures with these weights on this kernel: nothing else of its choices counts."""
 
-    choice: LayerPlan
+    weights: WeightScheme
+    kernel: Kernel
     stored_bytes: int
     file_bytes: int
     ram_bytes: int
@@ -113,8 +114,8 @@ class Ledger:
         found = []
         for number, (layer, choice) in enumerate(zip(self._model.layers, choices, strict=True)):
             share = self._shares[number]
-            if share is None or share.choice is not choice:
-                key = (layer.form, id(choice))
+            if share is None or share.weights is not choice.weights or share.kernel is not choice.kernel:
+                key = (layer.form, id(choice.weights), choice.kernel)
                 share = by_form.get(key)
                 if share is None:
                     share = by_form[key] = _count_share(layer, choice)
@@ -162,7 +163,10 @@ class Ledger:
 
 
 def _count_share(layer: LayerSummary, choice: LayerPlan) -> _Share:
-    return _Share(choice, stored_weight_bytes(layer, choice), layer_bytes(layer, choice), loaded_bytes(layer, choice))
+    weights, kernel = choice.weights, choice.kernel
+    return _Share(
+        weights, kernel, stored_weight_bytes(layer, choice), layer_bytes(layer, choice), loaded_bytes(layer, choice)
+    )
 
 
 def _damage_of(row: SensitivityRow | None, choice: LayerPlan, metric: Metric) -> float | None:
