@@ -22,6 +22,7 @@ from engine.numerics.schemes import (
     DEFAULT_WEIGHT_PERCENTILE,
     ActivationMode,
     ActivationRange,
+    ActivationType,
     CalibrationMethod,
     Granularity,
     InputScaling,
@@ -110,6 +111,7 @@ class PlanDefaults:
     correct_bias: bool = False
     distillation_steps: int = 0
     reconstruction_steps: int = 0
+    activation_type: ActivationType = ActivationType.UINT8
 
     def __post_init__(self) -> None:
         if self.reconstruction_steps < 0:
@@ -371,6 +373,7 @@ def plan_to_json(plan: Plan) -> JsonObject:
             "activations": str(plan.defaults.activations),
             "activation_method": str(plan.defaults.activation_range.method),
             "activation_percentile": plan.defaults.activation_range.percentile,
+            **_type_to_json(plan.defaults.activation_type),
             "group_size": plan.defaults.group_size,
             "weight_range": str(plan.defaults.range_method),
             "weight_only_kernel": str(plan.defaults.weight_only_kernel),
@@ -386,6 +389,10 @@ def plan_to_json(plan: Plan) -> JsonObject:
         "layers": {name: _layer_to_json(plan.layers[name]) for name in sorted(plan.layers)},
         "provenance": plan.provenance,
     }
+
+
+def _type_to_json(stored: ActivationType) -> JsonObject:
+    return {} if stored == ActivationType.UINT8 else {"activation_type": str(stored)}
 
 
 def _scaling_to_json(scaling: InputScaling) -> JsonObject:
@@ -432,7 +439,8 @@ _LAYER_KEYS = {
 _PLAN_KEYS = {"schema_version", "model", "defaults", "layers", "provenance"}
 _MODEL_KEYS = {"name", "sha256"}
 _DEFAULTS_KEYS = {
-    "activations", "activation_method", "activation_percentile", "group_size", "weight_range", "weight_only_kernel",
+    "activations", "activation_method", "activation_percentile", "activation_type", "group_size", "weight_range",
+    "weight_only_kernel",
     "reduce_range", "portable", "weight_percentile", "asymmetric", "rounding", "input_scaling",
     *_STEPS, *_SWITCHES,
 }  # fmt: skip
@@ -458,6 +466,7 @@ def plan_from_json(document: JsonObject, source: str) -> Plan:
                     CalibrationMethod(defaults.get("activation_method", "mse")),
                     defaults.get("activation_percentile", ActivationRange.percentile),
                 ),
+                activation_type=ActivationType(defaults.get("activation_type", ActivationType.UINT8)),
                 group_size=_count(defaults, "group_size", DEFAULT_GROUP_SIZE),
                 range_method=RangeMethod(defaults.get("weight_range", "mse")),
                 weight_percentile=defaults.get("weight_percentile", DEFAULT_WEIGHT_PERCENTILE),

@@ -6,7 +6,8 @@ of the same name replaces the program's. The name is the file's stem. All fields
     {
       "title": "Server CPU with VNNI",
       "description": "What for, and by which source.",
-      "activations": {"mode": "static" | "dynamic" | "float", "method": "mse" | "entropy" | …, "percentile": 99.999},
+      "activations": {"mode": "static" | "dynamic" | "float", "method": "mse" | "entropy" | …, "percentile": 99.999,
+                      "type": "uint8" | "int8"},
       "weights": {"bits": 8, "group_size": 32, "range": "mse" | "minmax" | "percentile", "asymmetric": false,
                   "rounding": "nearest" | "gptq" | "adaround", "granularity": "per_channel" | "per_tensor"},
       "calibration": {"samples": 128},
@@ -34,6 +35,7 @@ from engine.numerics.schemes import (
     WEIGHT_BITS,
     ActivationMode,
     ActivationRange,
+    ActivationType,
     CalibrationMethod,
     Kernel,
     RangeMethod,
@@ -47,7 +49,7 @@ from engine.user_files import preset_files
 KIND = "presets"
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "": ("title", "description", "activations", "weights", "calibration", "kernels", "reduce_range", "portable"),
-    "activations": ("mode", "method", "percentile"),
+    "activations": ("mode", "method", "percentile", "type"),
     "weights": ("bits", "group_size", "range", "asymmetric", "rounding", "granularity"),
     "calibration": ("samples",),
 }
@@ -153,6 +155,7 @@ def _build(name: str, document: Mapping[str, Any]) -> Preset:
                 CalibrationMethod(activations.get("method", ActivationRange.method)),
                 float(activations.get("percentile", ActivationRange.percentile)),
             ),
+            activation_type=ActivationType(activations.get("type", ActivationType.UINT8)),
             group_size=group_size,
             range_method=RangeMethod(weights.get("range", RangeMethod.MSE)),
             asymmetric=_flag(weights, "asymmetric"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from engine.latency.figures import Latencies
-from engine.numerics.schemes import ActivationMode
+from engine.numerics.schemes import ActivationMode, ActivationType
 from engine.plan import LayerPlan, Plan, build_plan
 from engine.project.project import CalibrationFile, LoadedData, Project
 from engine.requests.allocation import PolishStep
@@ -210,11 +211,16 @@ class Session(RunHistory):
             choice = forget_reason(self.plan.layer(name), choice)
             self.change_plan(self.plan.with_layers({name: choice}), f"{layer.title} {what}")
 
-    def set_activations(self, mode: ActivationMode) -> None:
-        """Change how activations are treated, in all unlocked integer layers."""
-        if self.plan is not None and self.model is not None and mode != self.plan.defaults.activations:
-            plan = with_activations(self.plan, self.model, mode)
-            self.change_plan(plan, self.tr("activations {mode}").format(mode=mode))
+    def set_activations(self, mode: ActivationMode, stored: ActivationType = ActivationType.UINT8) -> None:
+        """Change how activations are treated, in all unlocked integer layers; `stored` counts for static ones."""
+        if self.plan is None or self.model is None:
+            return
+        plan, defaults = self.plan, self.plan.defaults
+        if mode != defaults.activations:
+            plan = with_activations(plan, self.model, mode)
+        plan = dataclasses.replace(plan, defaults=dataclasses.replace(plan.defaults, activation_type=stored))
+        what = str(mode) if stored == ActivationType.UINT8 else f"{mode} {stored}"
+        self.change_plan(plan, self.tr("activations {mode}").format(mode=what))
 
     def show_plan(self, plan: Plan, origin: str) -> None:
         """Called by the undo stack only: make `plan` the current one and tell everybody."""

@@ -14,6 +14,7 @@ from engine.numerics.schemes import (
     DEFAULT_WEIGHT_PERCENTILE,
     ActivationMode,
     ActivationRange,
+    ActivationType,
     CalibrationMethod,
     InputScaling,
     Kernel,
@@ -28,8 +29,8 @@ DEFAULT_BITS = 8
 ACTIVATIONS = {"static8": ActivationMode.STATIC, "dynamic8": ActivationMode.DYNAMIC, "float": ActivationMode.FLOAT}
 SCHEME_OPTIONS = (
     "preset",
-    "activations", "group_size", "kernel", "weight_range", "reduce_range", "portable", "activation_method",
-    "percentile", "weight_percentile", "asymmetric", "rounding", "reconstruct", "distill",
+    "activations", "activation_type", "group_size", "kernel", "weight_range", "reduce_range", "portable",
+    "activation_method", "percentile", "weight_percentile", "asymmetric", "rounding", "reconstruct", "distill",
     "per_tensor", "equalize", "scale_inputs", "correct_bias",
 )  # fmt: skip
 
@@ -48,6 +49,12 @@ def add_scheme(parser: argparse.ArgumentParser) -> None:
         choices=ACTIVATIONS,
         help="inputs of the layers: 8 bits with ranges from calibration (static8, the default), 8 bits with ranges "
         "found at run time (dynamic8), or float",
+    )
+    group.add_argument(
+        "--activation-type",
+        choices=[str(stored) for stored in ActivationType],
+        help="what static activations are stored as: uint8 (the default), or int8, as ARM processors and some "
+        "compilers want it; the results are the same, and x86 processors are slower with int8",
     )
     group.add_argument(
         "--group-size",
@@ -162,11 +169,14 @@ def read_scheme(arguments: argparse.Namespace) -> PlanDefaults:
         raise UsageError("--percentile belongs to --activation-method percentile.")
     if arguments.kernel is not None and arguments.activations != "float":
         raise UsageError("--kernel belongs to --activations float; static8 and dynamic8 have a kernel of their own.")
+    if arguments.activation_type is not None and arguments.activations not in (None, "static8"):
+        raise UsageError("--activation-type belongs to --activations static8; dynamic activations are always uint8.")
     return PlanDefaults(
         activations=ACTIVATIONS[arguments.activations or "static8"],
         activation_range=ActivationRange(
             method, ActivationRange.percentile if arguments.percentile is None else arguments.percentile
         ),
+        activation_type=ActivationType(arguments.activation_type or ActivationType.UINT8),
         group_size=arguments.group_size or DEFAULT_GROUP_SIZE,
         range_method=RangeMethod(arguments.weight_range or RangeMethod.MSE),
         weight_percentile=DEFAULT_WEIGHT_PERCENTILE
@@ -215,6 +225,7 @@ def _change_preset(defaults: PlanDefaults, arguments: argparse.Namespace) -> Pla
     )
     given = {
         "activations": ACTIVATIONS[arguments.activations] if arguments.activations else None,
+        "activation_type": ActivationType(arguments.activation_type) if arguments.activation_type else None,
         "group_size": arguments.group_size,
         "range_method": RangeMethod(arguments.weight_range) if arguments.weight_range else None,
         "weight_percentile": arguments.weight_percentile,

@@ -9,10 +9,10 @@ import numpy as np
 import onnx_ir as ir
 
 from engine.calibration.calibration import Calibration
-from engine.model.graph import add_initializer, attribute_int, is_constant
+from engine.model.graph import add_initializer, attribute_int, constant, is_constant
 from engine.model.layers import Layer
 from engine.numerics.affine import TensorQuantization
-from engine.numerics.schemes import ActivationRange
+from engine.numerics.schemes import ActivationRange, ActivationType
 from engine.placement import SELF_QUANTIZED_OPS, Placement
 
 # Scale and zero point, as they stand in the graph.
@@ -56,7 +56,7 @@ class FloatReader:
 
 
 def add_parameters(
-    graph: ir.Graph, placement: Placement, grids: Mapping[str, TensorQuantization]
+    graph: ir.Graph, placement: Placement, grids: Mapping[str, TensorQuantization], stored: ActivationType
 ) -> dict[str, Parameters]:
     """Scale and zero point of every quantized tensor, by its name; tensors with one range share them."""
     by_source: dict[str, Parameters] = {}
@@ -65,7 +65,7 @@ def add_parameters(
             grid = grids[source]
             by_source[source] = (
                 add_initializer(graph, f"a{index}.s", np.asarray(grid.scale, np.float32)),
-                add_initializer(graph, f"a{index}.z", np.asarray(grid.zero_point, np.uint8)),
+                add_initializer(graph, f"a{index}.z", grid.stored_zero_point(stored)),
             )
     return {tensor: by_source[source] for tensor, source in placement.range_source.items()}
 
@@ -114,6 +114,8 @@ def _spare_float_readers(
 ) -> None:
     """Give float layers a DequantizeLinear of their own that computes the same from scales per axis."""
     made: dict[FloatReader, ir.Value] = {}
+    stored_zero_point = constant(pair.inputs[2])
+    assert stored_zero_point is not None
     for use in tuple(pair.outputs[0].uses()):
         reader = float_readers.get(str(use.node.name)) if use.idx == 0 else None
         if reader is None:
@@ -121,7 +123,7 @@ def _spare_float_readers(
         if reader not in made:
             prefix = f"{pair.name}{len(made)}"
             scale = np.full(reader.channels, grid.scale, np.float32)
-            zero_point = np.full(reader.channels, grid.zero_point, np.uint8)
+            zero_point = np.full(reader.channels, stored_zero_point, stored_zero_point.dtype)
             node = ir.node(
                 "DequantizeLinear",
                 [

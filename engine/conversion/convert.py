@@ -23,7 +23,7 @@ from engine.model.opened import Model
 from engine.model.opening import external_tensors
 from engine.model.quantized_layers import ChosenWeights
 from engine.model.sessions import load_session
-from engine.numerics.schemes import Kernel
+from engine.numerics.schemes import ActivationType, Kernel
 from engine.plan import Plan, ensure_plan_fits
 from engine.requests.conversion import DEGRADED_SQNR_DB, ConvertRequest, ConvertResult, LayerOutcome
 from engine.sizes import bits_per_weight, predict_file_bytes
@@ -151,7 +151,6 @@ def _result(
         for index, layer in enumerate(model.summary.layers)
         for choice in [request.plan.layer(layer.name)]
     )
-    is_degraded = found.sqnr_db is not None and not found.is_drawn and found.sqnr_db < DEGRADED_SQNR_DB
     return ConvertResult(
         output=request.output,
         file_bytes=file_bytes,
@@ -162,8 +161,8 @@ def _result(
         is_drawn=found.is_drawn,
         verified_samples=found.samples,
         layers=layers,
-        warnings=(*_warnings(layers, found, file_bytes, predicted, is_degraded=is_degraded), *chosen.notes),
-        is_degraded=is_degraded,
+        warnings=(*_warnings(request.plan, layers, found, file_bytes, predicted), *chosen.notes),
+        is_degraded=_is_degraded(found),
         bits_per_weight=bits_per_weight(model.summary, request.plan),
         opset=operators.opset,
         is_portable=operators.is_portable,
@@ -171,11 +170,15 @@ def _result(
     )
 
 
+def _is_degraded(found: Verification) -> bool:
+    return found.sqnr_db is not None and not found.is_drawn and found.sqnr_db < DEGRADED_SQNR_DB
+
+
 def _warnings(
-    layers: tuple[LayerOutcome, ...], found: Verification, file_bytes: int, predicted: int, *, is_degraded: bool
+    plan: Plan, layers: tuple[LayerOutcome, ...], found: Verification, file_bytes: int, predicted: int
 ) -> list[str]:
     warnings = []
-    if is_degraded:
+    if _is_degraded(found):
         warnings.append(
             f"The result is far from float: SQNR {found.sqnr_db:.1f} dB on {found.samples} samples. "
             "Give fragile layers more bits, then compare."
@@ -190,6 +193,10 @@ def _warnings(
         warnings.append(
             f"{len(fallen)} of {len(layers)} layers were meant for an integer kernel and run in float "
             f"(first: {fallen[0]})."
+        )
+    if fallen and plan.defaults.activation_type == ActivationType.INT8:
+        warnings.append(
+            "int8 activations suit ARM processors. Choose uint8 for x86: it is faster, the results are equal."
         )
     if abs(file_bytes - predicted) > max(PREDICTION_TOLERANCE * file_bytes, 1024):
         warnings.append(f"The file has {file_bytes} bytes, {predicted} were predicted.")

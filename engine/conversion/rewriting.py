@@ -54,7 +54,7 @@ def rewrite_model(
     chosen = chosen or ChosenWeights()
     grids = choose_quantization(placement, calibration, plan.defaults.activation_range) if calibration else {}
     grids |= {tensor: grid for tensor, grid in chosen.grids.items() if tensor in grids}
-    parameters = add_parameters(graph, placement, grids)
+    parameters = add_parameters(graph, placement, grids, plan.defaults.activation_type)
     scales = {tensor: scale for tensor, (scale, _) in parameters.items()}
     rewriter = Rewriter(graph, grids, scales, is_simulation, chosen)
     layers = {layer.name: layer for layer in find_layers(graph)}

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from engine.latency.figures import FLOAT_FORM, STATIC_FORM, Latencies, LatencyCell, LatencyPrediction
-from engine.numerics.schemes import FLOAT_BITS, Kernel
+from engine.numerics.schemes import FLOAT_BITS, ActivationType, Kernel
 from engine.placement import CLIPPING_OPS, INTEGER_OPS, Placement, is_pass_through, place
 from engine.plan import LayerPlan, Plan
 from engine.summary import LayerSummary, ModelSummary, NodeSummary
@@ -62,7 +62,7 @@ class Between:
 def predict_latency_us(
     model: ModelSummary, plan: Plan, latencies: Latencies, between: Between | None = None
 ) -> LatencyPrediction:
-    """Latency of the converted model.
+    """Latency of the converted model; an estimate with int8 activations, as layers are measured with uint8.
 
     Args:
         between: of a plan with these kernels, where it is at hand: finding it takes most of the time.
@@ -73,7 +73,8 @@ def predict_latency_us(
     for name in between.absorbed:
         cells[name] = latencies.layers[name].cells.get(STATIC_FORM, cells[name])
     us = latencies.base_us + sum(cell.us for cell in cells.values()) + between.us
-    return LatencyPrediction(us, any(cell.is_estimated for cell in cells.values()))
+    is_unlike = plan.defaults.activation_type != ActivationType.UINT8 and plan.needs_calibration
+    return LatencyPrediction(us, is_unlike or any(cell.is_estimated for cell in cells.values()))
 
 
 def predict_between(

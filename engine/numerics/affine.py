@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from engine.numerics.schemes import ActivationType
+
 UINT8_MAX = 255
 
 
@@ -19,6 +21,12 @@ class TensorQuantization:
 
     scale: np.float32
     zero_point: int
+
+    def stored_zero_point(self, stored: ActivationType) -> npt.NDArray[np.uint8 | np.int8]:
+        """The zero point as it stands in a file, where codes of int8 are 128 less than those of uint8; a scalar."""
+        if stored == ActivationType.INT8:
+            return np.asarray(self.zero_point + np.iinfo(np.int8).min, np.int8)
+        return np.asarray(self.zero_point, np.uint8)
 
     def quantize(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """uint8 codes, same shape."""

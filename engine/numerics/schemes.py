@@ -151,9 +151,20 @@ class ActivationMode(StrEnum):
     FLOAT = "float"
 
 
+class ActivationType(StrEnum):
+    """What static activations are stored as; the grids, and with them the results, are the same.
+
+    ONNX Runtime 1.31 computes on integers with both on ARM; on x86 much runs in float with int8, unless the session
+    allows it (`session.qdqisint8allowed`), and then on slow kernels. Its CPU kernels have no 16-bit activations.
+    """
+
+    UINT8 = "uint8"
+    INT8 = "int8"
+
+
 @dataclass(frozen=True)
 class ActivationRange:
-    """How static activation ranges are read from a calibration; they are asymmetric uint8.
+    """How static activation ranges are read from a calibration; the grids have 256 levels and are asymmetric.
 
     Attributes:
         fixed: range_min and range_max of one tensor, set by hand, in place of what the method finds.

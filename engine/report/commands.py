@@ -9,14 +9,8 @@ from pathlib import Path
 
 from engine.conversion.manifest import plan_path_for
 from engine.numerics.schemes import (
-    DEFAULT_GROUP_SIZE,
-    DEFAULT_WEIGHT_PERCENTILE,
     ActivationMode,
-    ActivationRange,
-    InputScaling,
     Kernel,
-    RangeMethod,
-    Rounding,
 )
 from engine.plan import PlanDefaults
 from engine.pytorch.import_cache import ImportOptions
@@ -131,26 +125,23 @@ def scheme_options(defaults: PlanDefaults) -> list[str]:
     options = []
     if defaults.activations != ActivationMode.STATIC or defaults.weight_only_kernel != Kernel.FLOAT:
         options += ["--activations", ACTIVATIONS[defaults.activations]]
-    if defaults.weight_only_kernel != Kernel.FLOAT:
-        options += ["--kernel", str(defaults.weight_only_kernel)]
-    if defaults.group_size != DEFAULT_GROUP_SIZE:
-        options += ["--group-size", str(defaults.group_size)]
-    if defaults.range_method != RangeMethod.MSE:
-        options += ["--weight-range", str(defaults.range_method)]
-    if defaults.weight_percentile != DEFAULT_WEIGHT_PERCENTILE:
-        options += ["--weight-percentile", str(defaults.weight_percentile)]
-    if defaults.rounding != Rounding.NEAREST:
-        options += ["--rounding", str(defaults.rounding)]
-    if defaults.activation_range.method != ActivationRange.method:
-        options += ["--activation-method", str(defaults.activation_range.method)]
-    if defaults.activation_range.percentile != ActivationRange.percentile:
-        options += ["--percentile", str(defaults.activation_range.percentile)]
-    if defaults.input_scaling != InputScaling.NONE:
-        options += ["--scale-inputs", str(defaults.input_scaling)]
-    if defaults.reconstruction_steps:
-        options += ["--reconstruct", str(defaults.reconstruction_steps)]
-    if defaults.distillation_steps:
-        options += ["--distill", str(defaults.distillation_steps)]
+    span, usual = defaults.activation_range, PlanDefaults()
+    values = {
+        "--kernel": (defaults.weight_only_kernel, usual.weight_only_kernel),
+        "--group-size": (defaults.group_size, usual.group_size),
+        "--weight-range": (defaults.range_method, usual.range_method),
+        "--weight-percentile": (defaults.weight_percentile, usual.weight_percentile),
+        "--activation-type": (defaults.activation_type, usual.activation_type),
+        "--rounding": (defaults.rounding, usual.rounding),
+        "--activation-method": (span.method, usual.activation_range.method),
+        "--percentile": (span.percentile, usual.activation_range.percentile),
+        "--scale-inputs": (defaults.input_scaling, usual.input_scaling),
+        "--reconstruct": (defaults.reconstruction_steps, usual.reconstruction_steps),
+        "--distill": (defaults.distillation_steps, usual.distillation_steps),
+    }
+    for name, (value, usual_value) in values.items():
+        if value != usual_value:
+            options += [name, str(value)]
     switches = {
         "--asymmetric": defaults.asymmetric, "--reduce-range": defaults.reduce_range, "--portable": defaults.portable,
         "--per-tensor": defaults.per_tensor, "--equalize": defaults.equalize, "--correct-bias": defaults.correct_bias,

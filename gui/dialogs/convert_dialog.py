@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QWidget
 
-from engine.numerics.schemes import ActivationMode
+from engine.numerics.schemes import ActivationMode, ActivationType
 from engine.pytorch import is_packed_path
 from engine.units import format_bytes
 from gui.data.data_fields import MAX_SAMPLES
@@ -18,6 +18,14 @@ from gui.output_names import find_existing
 from gui.session import Session
 from gui.spin_box import SpinBox
 from gui.units import format_ratio
+
+ACTIVATIONS = (
+    (ActivationMode.STATIC, ActivationType.UINT8),
+    (ActivationMode.STATIC, ActivationType.INT8),
+    (ActivationMode.DYNAMIC, ActivationType.UINT8),
+    (ActivationMode.FLOAT, ActivationType.UINT8),
+)
+"""In the order of the list."""
 
 
 class ConvertDialog(FormDialog):
@@ -55,12 +63,17 @@ class ConvertDialog(FormDialog):
         self._show()
 
     def _build_form(self) -> None:
-        self._activations.addItem(self.tr("Static INT8: fastest, ranges from calibration data"), ActivationMode.STATIC)
-        self._activations.addItem(self.tr("Dynamic INT8: ranges at run time, no data needed"), ActivationMode.DYNAMIC)
-        self._activations.addItem(self.tr("Float: only the weights are quantized"), ActivationMode.FLOAT)
+        self._activations.addItems(
+            [
+                self.tr("Static INT8: fastest, ranges from calibration data"),
+                self.tr("Static INT8, stored signed: for ARM processors and accelerators, slower on x86"),
+                self.tr("Dynamic INT8: ranges at run time, no data needed"),
+                self.tr("Float: only the weights are quantized"),
+            ]
+        )
         self._activations.setToolTip(self.tr("For all layers that are not locked; undo brings the old kernels back"))
         self._activations.activated.connect(
-            lambda: self._session.set_activations(ActivationMode(self._activations.currentData()))
+            lambda: self._session.set_activations(*ACTIVATIONS[self._activations.currentIndex()])
         )
         self._samples.setValue(self._session.data.samples if self._session.data else 1)
         self._samples.setToolTip(self.tr("How many samples calibrate the activation ranges"))
@@ -74,7 +87,9 @@ class ConvertDialog(FormDialog):
         plan, figures, data = self._session.plan, self._session.figures, self._session.data
         if plan is None or figures is None:
             return
-        self._activations.setCurrentIndex(self._activations.findData(plan.defaults.activations))
+        mode = plan.defaults.activations
+        stored = plan.defaults.activation_type if mode == ActivationMode.STATIC else ActivationType.UINT8
+        self._activations.setCurrentIndex(ACTIVATIONS.index((mode, stored)))
         is_packed = is_packed_path(self._output.path)
         self._activations.setEnabled(not is_packed)
         self._samples.setEnabled(plan.needs_calibration and data is not None and not is_packed)

@@ -1281,6 +1281,10 @@
         <translation>保存为</translation>
     </message>
     <message>
+        <source>Static INT8, stored signed: for ARM processors and accelerators, slower on x86</source>
+        <translation>静态 INT8，以有符号数存储：适合 ARM 处理器和加速器，在 x86 上较慢</translation>
+    </message>
+    <message>
         <source>Static INT8: fastest, ranges from calibration data</source>
         <translation>静态 INT8：最快，范围来自校准数据</translation>
     </message>
@@ -2374,6 +2378,10 @@
     <message>
         <source>YOLO (letterbox, 0…1)</source>
         <translation>YOLO（加边缩放，0…1）</translation>
+    </message>
+    <message>
+        <source>int8 activations suit ARM processors. Choose uint8 for x86: it is faster, the results are equal.</source>
+        <translation>int8 激活值适合 ARM 处理器。x86 请选择 uint8：更快，结果相同。</translation>
     </message>
     <message>
         <source>nothing else is allowed</source>

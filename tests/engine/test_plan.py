@@ -14,6 +14,7 @@ from engine.errors import PlanError
 from engine.numerics.schemes import (
     ActivationMode,
     ActivationRange,
+    ActivationType,
     CalibrationMethod,
     Granularity,
     Kernel,
@@ -214,6 +215,20 @@ def test_that_a_reduced_range_survives_the_file_and_changes_the_digest(summary: 
     assert load_plan(path) == plan
     assert "reduce_range" not in format_plan(build_plan(summary, 8))
     assert plan.digest != build_plan(summary, 8).digest
+
+
+def test_that_the_type_of_activations_survives_the_file_and_changes_the_digest(
+    summary: ModelSummary, tmp_path: Path
+) -> None:
+    plan = build_plan(summary, 8, PlanDefaults(activation_type=ActivationType.INT8))
+    path = tmp_path / "p.json"
+    path.write_text(format_plan(plan), encoding="utf-8")
+    assert load_plan(path) == plan
+    assert "activation_type" not in format_plan(build_plan(summary, 8))
+    assert plan.digest != build_plan(summary, 8).digest
+    path.write_text(format_plan(plan).replace('int8"', 'int16"'), encoding="utf-8")
+    with pytest.raises(PlanError, match="int16"):
+        load_plan(path)
 
 
 def test_that_percentile_ranges_and_zero_points_survive_the_file(summary: ModelSummary, tmp_path: Path) -> None:

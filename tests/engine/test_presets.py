@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import PlanError
-from engine.numerics.schemes import ActivationMode, Kernel, PerTensor
+from engine.numerics.schemes import ActivationMode, ActivationType, Kernel, PerTensor
 from engine.plan import build_plan, ensure_plan_fits
 from engine.presets import apply_preset, find_preset, load_preset, load_presets
 from engine.summary import ModelSummary
@@ -58,7 +58,7 @@ def test_that_all_fields_are_read(tmp_path: Path, model: ModelSummary) -> None:
     preset = load_preset(
         write(
             tmp_path / "mine.json",
-            activations={"mode": "dynamic", "method": "percentile", "percentile": 99.9},
+            activations={"mode": "dynamic", "method": "percentile", "percentile": 99.9, "type": "int8"},
             weights={"bits": 8, "group_size": 64, "range": "minmax", "granularity": "per_tensor", "asymmetric": True},
             calibration={"samples": 7},
             reduce_range=True,
@@ -68,6 +68,7 @@ def test_that_all_fields_are_read(tmp_path: Path, model: ModelSummary) -> None:
     defaults = preset.defaults
     assert (preset.name, preset.samples, defaults.activation_range.percentile) == ("mine", 7, 99.9)
     assert (defaults.group_size, defaults.asymmetric) == (64, True)
+    assert defaults.activation_type == ActivationType.INT8
     assert (defaults.reduce_range, defaults.portable) == (True, True)
     plan = apply_preset(build_plan(model, 8), model, preset)
     assert isinstance(plan.layer("first").weights.granularity, PerTensor)

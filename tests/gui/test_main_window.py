@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
@@ -238,6 +239,24 @@ def test_that_the_source_model_is_never_overwritten(sample_window: MainWindow) -
     button = dialog.findChild(QAbstractButton, "accept_button")
     assert button is not None
     assert not button.isEnabled()
+
+
+def test_that_activations_are_stored_as_int8_where_the_user_wants_them_so(
+    sample_window: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    sample_window.actions_["action_convert"].trigger()
+    dialog = dialog_of(sample_window, "convert_dialog")
+    activations = dialog.findChild(QComboBox, "activations")
+    assert activations is not None
+    qtbot.keyClick(activations, Qt.Key.Key_Down)
+    assert "signed" in activations.currentText()
+    fill(dialog, "output_path", str(tmp_path / "signed.onnx"))
+    with qtbot.waitSignal(sample_window.workflow.converted, timeout=JOB_MS):
+        press(dialog, "accept_button")
+    finish_jobs(sample_window, qtbot)
+    graph = onnx.load(tmp_path / "signed.onnx").graph
+    grids = {item.data_type for item in graph.initializer if item.name.startswith("a") and item.name.endswith(".z")}
+    assert grids == {onnx.TensorProto.INT8}
 
 
 def test_that_packed_weights_need_no_data_and_are_left_out_of_comparisons(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from pytestqt.qtbot import QtBot
 
-from engine.numerics.schemes import ActivationMode, Kernel
+from engine.numerics.schemes import ActivationMode, ActivationType, Kernel
 from engine.project.project import LoadedData
 from engine.requests.conversion import ConvertResult, Evaluation
 from engine.requests.data import DataChoice, DataSummary
@@ -91,6 +91,17 @@ def test_that_float_activations_move_every_layer_to_the_float_kernel_and_back(se
     assert {session.plan.layer(layer.name).kernel for layer in session.layers} == {Kernel.FLOAT}
     session.undo_stack.undo()
     assert {session.plan.layer(layer.name).kernel for layer in session.layers} == {Kernel.QLINEAR}
+
+
+def test_that_int8_activations_change_no_layer_and_can_be_undone(session: Session) -> None:
+    assert session.plan is not None
+    before = session.plan
+    session.set_activations(ActivationMode.STATIC, ActivationType.INT8)
+    assert session.plan.layers == before.layers
+    assert session.plan.defaults.activation_type == ActivationType.INT8
+    assert "int8" in session.undo_stack.undoText()
+    session.undo_stack.undo()
+    assert session.plan == before
 
 
 def test_that_another_model_resets_everything(

@@ -20,9 +20,9 @@ from engine.latency.figures import (
     latencies_to_json,
 )
 from engine.latency.prediction import find_surroundings, layer_us, predict_latency_us
-from engine.numerics.schemes import Kernel
+from engine.numerics.schemes import ActivationMode, ActivationType, Kernel
 from engine.placement import Placement, place
-from engine.plan import FLOAT_LAYER, Plan, build_plan
+from engine.plan import FLOAT_LAYER, Plan, PlanDefaults, build_plan
 from engine.summary import ModelSummary
 from tests.engine.models import build_model, conv_chain, normal, open_built
 
@@ -129,6 +129,15 @@ def test_that_a_form_that_was_not_asked_for_is_an_estimate(summary: ModelSummary
     predicted = predict_latency_us(summary, build_plan(summary, 2), figures)
     assert predicted.is_estimated
     assert predicted.us == pytest.approx(7.0 + 3 * 4.0)
+
+
+def test_that_static_int8_activations_make_it_an_estimate(summary: ModelSummary) -> None:
+    signed = PlanDefaults(activation_type=ActivationType.INT8)
+    figures = figures_for(summary)
+    assert not predict_latency_us(summary, build_plan(summary, 8), figures).is_estimated
+    assert predict_latency_us(summary, build_plan(summary, 8, signed), figures).is_estimated
+    dynamic = dataclasses.replace(signed, activations=ActivationMode.FLOAT)
+    assert not predict_latency_us(summary, build_plan(summary, 32, dynamic), figures).is_estimated
 
 
 def test_that_figures_survive_their_json_form(summary: ModelSummary) -> None:

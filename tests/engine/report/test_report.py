@@ -27,6 +27,7 @@ from engine.model.opened import open_model
 from engine.numerics.schemes import (
     ActivationMode,
     ActivationRange,
+    ActivationType,
     CalibrationMethod,
     InputScaling,
     Kernel,
@@ -227,6 +228,7 @@ def test_that_results_of_one_name_are_evaluated_into_files_of_their_own(
         PlanDefaults(activation_range=ActivationRange(CalibrationMethod.PERCENTILE, 99.5)),
         PlanDefaults(per_tensor=True, equalize=True, correct_bias=True),
         PlanDefaults(input_scaling=InputScaling.SMOOTH, distillation_steps=20),
+        PlanDefaults(activation_type=ActivationType.INT8),
     ],
 )
 def test_that_options_in_a_command_are_read_back_as_the_scheme(defaults: PlanDefaults) -> None:
@@ -404,3 +406,16 @@ def test_that_a_layer_that_loses_everything_is_drawn_as_the_worst() -> None:
 
     assert fills(1.0, math.inf) == fills(1.0, 10.0)
     assert len(fills(1.0, math.nan, 10.0)) == 2
+
+
+@pytest.mark.parametrize("change", [{"file_bytes": 10**400}, {"rss_bytes": -1}, {"runs": "many"}])
+def test_that_a_benchmark_of_impossible_counts_is_refused(change: dict[str, object]) -> None:
+    latencies = {"p50": 1.0, "p90": 1.0, "p99": 1.0}
+    model = {
+        "path": "m.onnx", "file_bytes": 1, "latency_ms": latencies, "throughput_per_s": 1.0, "speedup": 1.0,
+        "rss_bytes": 1, "runs": 3,
+    }  # fmt: skip
+    document = {"threads": 1, "batch": 1, "cpu": "", "runtime": ""}
+    assert read_benchmark({**document, "models": [model]}).points[0].runs == 3
+    with pytest.raises(ValueError, match=r"count|int"):
+        read_benchmark({**document, "models": [{**model, **change}]})
