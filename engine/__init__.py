@@ -15,4 +15,8 @@ The steps of the loop are plain functions over plain data, one per module::
 window and the command line.
 """
 
+import os
+
 __version__ = "0.1.0"
+# ONNX Runtime would keep a record of what is run on this computer, and send it, from 1.31 on; it looks when imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

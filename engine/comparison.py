@@ -140,7 +140,8 @@ def class_scores(outputs: Sequence[Array], *, is_tokens: bool) -> Array | None:
 
 def is_probabilities(scores: Array) -> bool:
     """Whether every row of [decisions, classes] is a distribution already, so that softmax must not be applied."""
-    sums = scores.sum(axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # of infinite scores
+        sums = scores.sum(axis=1, dtype=np.float64)
     return bool(scores.size and scores.min() >= 0 and (np.abs(sums - 1.0) < _SUM_TOLERANCE).all())
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from engine.errors import JobCancelled, OutputError
+from engine.units import format_bytes
+
+SYSTEM_FOLDERS = ("/dev", "/proc", "/sys")
+"""Where a new file would take the place of a device."""
 
 
 class Terminable(Protocol):
@@ -88,6 +94,7 @@ class JobContext:
         folder = target.parent / f".{target.name}.{os.getpid()}.bitsmith-tmp"
         self.on_temporary(folder)
         try:
+            remove_leftovers(target)
             folder.mkdir()
             yield folder / target.name
             self.check_cancelled()
@@ -108,11 +115,39 @@ class JobContext:
         """Remember a folder that has to go if this process is ended by force."""
 
 
+def remove_leftovers(target: Path) -> None:
+    """Delete what processes that were killed left of the same target, so that it does not pile up."""
+    prefix, suffix = f".{target.name}.", ".bitsmith-tmp"
+    for folder in target.parent.glob(f"{glob.escape(prefix)}*{suffix}"):
+        owner = folder.name[len(prefix) : -len(suffix)]
+        if owner.isdecimal() and not _is_other_process(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_other_process(pid: int) -> bool:
+    """Whether this number is that of another process that runs; one's own may have been a dead process's before."""
+    if pid == os.getpid():
+        return False
+    import psutil  # for leftovers, not for every start
+
+    return bool(psutil.pid_exists(pid))
+
+
 def ensure_writable(target: Path, expected_bytes: int = 0) -> None:
     """Raise `OutputError` unless a file of `expected_bytes` can be created at `target`."""
     folder = target.parent
-    if target.is_dir():
+    try:
+        str(target).encode()  # ONNX's own reader takes no other names
+        mode = target.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = stat.S_IFREG
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its name is no UTF-8 text"
+        raise OutputError(f"Cannot write {target}: {reason}. Choose another output path.") from error
+    if stat.S_ISDIR(mode):
         raise OutputError(f"{target} is a folder. Give the name of a file to write.")
+    if not stat.S_ISREG(mode) or str(folder.resolve()) in SYSTEM_FOLDERS:
+        raise OutputError(f"{target} is not a place for a file. Choose another output path.")
     if not folder.is_dir():
         raise OutputError(f"The folder {folder} does not exist. Create it or choose another output path.")
     if not os.access(folder, os.W_OK):
@@ -120,7 +155,7 @@ def ensure_writable(target: Path, expected_bytes: int = 0) -> None:
     free = shutil.disk_usage(folder).free
     if free < expected_bytes:
         raise OutputError(
-            f"{folder} has {free / 1e6:.0f} MB free and {target.name} needs {expected_bytes / 1e6:.0f} MB. "
+            f"{folder} has {format_bytes(free)} free and {target.name} needs {format_bytes(expected_bytes)}. "
             "Free some space or choose another folder."
         )
 

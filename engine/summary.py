@@ -36,6 +36,7 @@ class LayerSummary:
         axis: the output channel axis of the stored weight; negative never.
         channels: output channels; a per-channel scale has this many entries.
         inputs_per_channel: weights that share one output channel; groups divide this.
+        groups: of a convolution's channels; 1 for everything else.
         parameters: weight elements, bias excluded.
         bias_elements: 0 without a bias.
         macs: multiply-accumulates per sample, from observed shapes; None if not observed.
@@ -44,6 +45,8 @@ class LayerSummary:
         kernels: what conversion offers for this layer, best first; `float` is always there.
         weight_name: the weight's tensor; layers that share a weight have the same.
         shares_weight: whether another layer has this weight, too.
+        keeps_weight: whether the float weight stays in a converted file in any case, because it is a graph output, or
+            something that is no layer reads it.
         float_bits: of weight and activations in the source, 32 or 16.
         kind: the row of the probe table that this layer belongs to.
         limits: what that row holds against some of `kernels`.
@@ -66,6 +69,8 @@ class LayerSummary:
     kernels: tuple[Kernel, ...]
     weight_name: str = ""
     shares_weight: bool = False
+    keeps_weight: bool = False
+    groups: int = 1
     float_bits: int = 32
     kind: str = ""
     limits: tuple[KernelLimit, ...] = ()
@@ -87,6 +92,7 @@ class LayerSummary:
             self.constant_name_bytes,
             " ".join(self.kernels),
             self.float_bits,
+            self.keeps_weight,
             self.limits,
         )
 

@@ -34,7 +34,7 @@ from engine.calibration.calibration import load_calibration
 from engine.conversion.manifest import manifest_path_for, plan_path_for
 from engine.data.dataset import Dataset, open_dataset
 from engine.errors import ModelError, OutputError
-from engine.job_context import JobContext, ensure_writable
+from engine.job_context import JobContext, ensure_writable, remove_leftovers
 from engine.model.opening import external_tensors
 from engine.model.runtime import Session
 from engine.pytorch import is_packed_path
@@ -147,6 +147,7 @@ def _staged(output: Path, context: JobContext) -> Iterator[Path]:
     stage = output.parent / f".{output.name}.{os.getpid()}.bitsmith-tmp"
     context.on_temporary(stage)
     try:
+        remove_leftovers(output)
         stage.mkdir()
         yield stage
     except OSError as error:

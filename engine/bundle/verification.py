@@ -129,6 +129,7 @@ def _started(arguments: list[str], folder: Path, scratch: Path) -> Iterator[subp
     kept = ("SYSTEMROOT", "PATH", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     environment |= {"PYTHONPATH": os.pathsep.join(sorted(packages)), "PYTHONUTF8": "1"}
+    environment["ORT_DISABLE_TELEMETRY"] = os.environ.get("ORT_DISABLE_TELEMETRY", "1")
     with (scratch / "stdout.txt").open("wb") as output, (scratch / "stderr.txt").open("wb") as errors:
         child = subprocess.Popen(  # noqa: S603  this interpreter, on scripts of our own
             [sys.executable, "-S", "-B", *arguments],

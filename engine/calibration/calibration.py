@@ -5,20 +5,35 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
 
-from engine.calibration.statistics import TensorStatistics
+from engine.calibration.statistics import BINS, SHIFT, TensorStatistics
 from engine.errors import CalibrationError
 from engine.numerics.affine import TensorQuantization, choose_tensor_quantization
 from engine.numerics.schemes import ActivationRange, CalibrationMethod
 
 SCHEMA_VERSION = 1
+MAX_DOCUMENT_BYTES = 256 << 20
+LARGEST_VALUE = float(np.finfo(np.float32).max)
+_NOT_FINITE = ~np.isfinite((np.arange(BINS, dtype=np.uint32) << SHIFT).view(np.float32))
+HEADER_BYTES = 4096
+"""What the header of an array takes at most."""
+_MALFORMED = (
+    ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError, RecursionError, SyntaxError, RuntimeError,
+    NotImplementedError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,35 +114,53 @@ def load_calibration(path: Path) -> Calibration:
         CalibrationError: missing, unreadable or malformed.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            document = json.loads(archive["document"].tobytes())
-            histograms = archive["histograms"]
-        tensors = {
-            item["name"]: TensorStatistics(
-                item["min"],
-                item["max"],
-                item["count"],
-                item["nonfinite"],
-                item["min_sum"],
-                item["max_sum"],
-                item["slices"],
-                row,
-            )
-            for item, row in zip(document["tensors"], histograms, strict=True)
-        }
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            document = json.loads(_read_array(archive, "document", np.uint8, MAX_DOCUMENT_BYTES).tobytes())
+            items = document["tensors"]
+            histograms = _read_array(archive, "histograms", np.int64, len(items) * BINS * 8)
+        if len(items) and histograms.shape != (len(items), BINS):
+            raise ValueError("other histograms than tensors")
+        tensors = {str(item["name"]): _read_statistics(item, row) for item, row in zip(items, histograms, strict=True)}
         method = document.get("method")
         return Calibration(
-            document["model"]["sha256"],
-            document["model"]["name"],
-            document["samples"],
-            document["data_digest"],
+            str(document["model"]["sha256"]),
+            str(document["model"]["name"]),
+            int(document["samples"]),
+            str(document["data_digest"]),
             tensors,
             None if method is None else CalibrationMethod(method),
         )
     except OSError as error:
         raise CalibrationError(f"Cannot read the calibration {path}: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except _MALFORMED as error:
         raise CalibrationError(f"{path} is not a calibration file. Make one with: bitsmith calibrate") from error
+
+
+def _read_array(archive: zipfile.ZipFile, name: str, kind: type[np.generic], most_bytes: int) -> npt.NDArray[Any]:
+    """An array of the archive; ValueError if it is of another kind or larger than it can be."""
+    member = archive.getinfo(f"{name}.npy")
+    if member.file_size > most_bytes + HEADER_BYTES:
+        raise ValueError(f"{name} is larger than it can be")
+    with archive.open(member) as stream:
+        array = np.asarray(npy.read_array(stream, allow_pickle=False))
+    if array.dtype != kind:
+        raise ValueError(f"{name} is of another kind")
+    return array
+
+
+def _read_statistics(item: Mapping[str, Any], histogram: npt.NDArray[np.int64]) -> TensorStatistics:
+    """One tensor's; ValueError if the figures contradict each other."""
+    minimum, maximum, sums = float(item["min"]), float(item["max"]), (float(item["min_sum"]), float(item["max_sum"]))
+    count, nonfinite, slices = int(item["count"]), int(item["nonfinite"]), int(item["slices"])
+    is_range = -LARGEST_VALUE <= minimum <= maximum <= LARGEST_VALUE
+    if (count and not is_range) or min(count, nonfinite, slices, int(histogram.min(initial=0))) < 0:
+        raise ValueError("statistics of no values")
+    if not all(map(math.isfinite, sums)):
+        raise ValueError("sums of no values")
+    is_whole = int(histogram.max(initial=0)) <= count and int(histogram.sum()) == count
+    if histogram.any() and (not is_whole or histogram[_NOT_FINITE].any()):
+        raise ValueError("a histogram of other values")
+    return TensorStatistics(minimum, maximum, count, nonfinite, *sums, slices, histogram)
 
 
 def ensure_calibration_fits(calibration: Calibration, model_sha256: str, model_name: str) -> None:

@@ -14,7 +14,9 @@ from engine.cli.options import (
     add_model,
     add_output,
     add_samples,
+    data_files,
     ensure_not_source,
+    ensure_not_weights,
     open_request,
     parse_bits,
     read_required_data,
@@ -74,9 +76,10 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     if method != AnalysisMethod.EXACT and (arguments.racing or arguments.fresh):
         raise UsageError("--racing and --fresh belong to --method exact.")
     output = Path(arguments.output)
-    ensure_not_source(output, arguments.model, arguments.data)
+    ensure_not_source(output, arguments.model, *data_files(arguments))
     ensure_writable(output)
     model = run_job(open_request(arguments), ModelSummary, context)
+    ensure_not_weights(output, arguments.model)
     plan = build_plan(model, 8, read_scheme(arguments))
     request = AnalyzeRequest(
         arguments.model,

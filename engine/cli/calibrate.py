@@ -13,6 +13,7 @@ from engine.cli.options import (
     add_model,
     add_output,
     add_samples,
+    data_files,
     ensure_not_source,
     import_first,
     read_required_data,
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Collect statistics."""
-    ensure_not_source(Path(arguments.output), arguments.model, arguments.data)
+    ensure_not_source(Path(arguments.output), arguments.model, *data_files(arguments))
     import_first(arguments, context)
     request = CalibrateRequest(arguments.model, read_required_data(arguments), arguments.output, arguments.samples)
     if arguments.method is not None:

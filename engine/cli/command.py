@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,13 @@ from engine.cli.job import ConsoleContext
 from engine.sensitivity.matrix import Metric
 
 JsonObject = dict[str, Any]
+# What a terminal would obey rather than show: control characters, and those that turn the direction of text.
+_COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def show_safely(text: str) -> str:
+    """Text on one line with nothing in it that a terminal would obey; names in files may hold anything."""
+    return _COMMANDS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Table:
     left: frozenset[int] = field(default=frozenset({0}))
 
     def __str__(self) -> str:
-        lines = [self.header, *self.rows]
+        lines = [[show_safely(cell) for cell in line] for line in (self.header, *self.rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
         return "\n".join(
             "  ".join(

@@ -17,11 +17,14 @@ from engine.cli.options import (
     add_output,
     add_samples,
     apply_layer_overrides,
+    data_files,
     ensure_not_source,
+    ensure_not_weights,
     open_request,
     read_data,
 )
 from engine.cli.scheme_options import DEFAULT_BITS, SCHEME_OPTIONS, add_scheme, build_chosen_plan, read_scheme
+from engine.conversion.manifest import manifest_path_for
 from engine.job_context import ensure_writable
 from engine.numerics.schemes import WEIGHT_BITS, ActivationMode
 from engine.plan import Plan, ensure_plan_fits, format_plan, load_plan
@@ -59,12 +62,17 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Convert, verify, write."""
     data = read_data(arguments)
     output = Path(arguments.output)
-    ensure_not_source(output, arguments.model, arguments.data, arguments.plan, arguments.calibration)
+    sources = (arguments.model, arguments.plan, arguments.calibration, *data_files(arguments))
+    ensure_not_source(output, *sources)
     ensure_writable(output)
     if arguments.save_plan:
-        ensure_not_source(Path(arguments.save_plan), arguments.model, arguments.output)
+        ensure_not_source(Path(arguments.save_plan), *sources)
+        if Path(arguments.save_plan).resolve() in {path.resolve() for path in (output, manifest_path_for(output))}:
+            raise UsageError(f"{arguments.save_plan} is written by --output, too. Give --save-plan another path.")
         ensure_writable(Path(arguments.save_plan))
     model = run_job(open_request(arguments), ModelSummary, context)
+    for written in filter(None, (arguments.output, arguments.save_plan)):
+        ensure_not_weights(Path(written), arguments.model)
     plan = _read_plan(arguments, model)
     request = ConvertRequest(
         arguments.model, plan, arguments.output, data, arguments.calibration, _samples(arguments), arguments.device

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from engine.cli.command import Answer, Command, JsonObject, UsageError, format_db
 from engine.cli.job import ConsoleContext, run_job
-from engine.cli.options import add_data, add_model, add_samples, ensure_not_source, open_request, read_required_data
+from engine.cli.options import (
+    add_data,
+    add_model,
+    add_samples,
+    data_files,
+    ensure_not_source,
+    ensure_not_weights,
+    open_request,
+    read_required_data,
+)
 from engine.cli.scheme_options import DEFAULT_BITS, SCHEME_OPTIONS, add_scheme, build_chosen_plan, read_scheme
 from engine.diagnosis.report import (
     Diagnosis,
@@ -58,9 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Look at the layers, worst first."""
     if arguments.output:
-        ensure_not_source(Path(arguments.output), arguments.model, arguments.data, arguments.plan)
+        ensure_not_source(Path(arguments.output), arguments.model, arguments.plan, *data_files(arguments))
         ensure_writable(Path(arguments.output))
     model = run_job(open_request(arguments), ModelSummary, context)
+    if arguments.output:
+        ensure_not_weights(Path(arguments.output), arguments.model)
     plan = _read_plan(arguments, model)
     names = dict.fromkeys(layer.name for pattern in arguments.layer for layer in select_layers(model, pattern))
     request = DiagnoseRequest(

@@ -80,8 +80,7 @@ class ConsoleContext(JobContext):
             self.cancel()
             return
         for path in self._temporaries:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
         os._exit(EXIT_CANCELLED)
 
 
@@ -128,7 +127,10 @@ def _cancel_on_signals(context: ConsoleContext) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # which nohup asks for
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

@@ -98,6 +98,11 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool, purpose: str = 
     )
 
 
+def data_files(arguments: argparse.Namespace) -> tuple[str | None, ...]:
+    """The paths among what `add_data` collected."""
+    return arguments.data, arguments.preprocess, arguments.label_file, arguments.tokenizer
+
+
 def read_data(arguments: argparse.Namespace) -> DataChoice | None:
     """What `add_data` collected; None without `--data`."""
     if arguments.data is None:
@@ -184,10 +189,24 @@ def apply_layer_overrides(plan: Plan, model: ModelSummary, overrides: list[tuple
 
 
 def ensure_not_source(output: Path, *sources: str | None) -> None:
-    """Raise `OutputError` if a result would overwrite one of the files that it is made from."""
-    for source in sources:
-        if source is not None and output.exists() and Path(source).exists() and output.samefile(source):
-            raise OutputError(f"{output} is read by this command. Choose another output path.")
+    """Raise `OutputError` if a result would overwrite one of the files that it is made from, in a folder or not."""
+    try:
+        target, exists = output.resolve(), output.exists()
+        for source in filter(None, sources):
+            path = Path(source)
+            is_inside = exists and path.is_dir() and target.is_relative_to(path.resolve())
+            if is_inside or target == path.resolve() or (exists and path.exists() and output.samefile(path)):
+                raise OutputError(f"{output} is read by this command. Choose another output path.")
+    except (OSError, ValueError) as error:
+        raise OutputError(f"Cannot write {output} ({error}). Choose another output path.") from error
+
+
+def ensure_not_weights(output: Path, model: str) -> None:
+    """Raise `OutputError` if a result would overwrite a file in which the model, opened before, keeps weights."""
+    from engine.jobs.operations.opened_models import open_cached
+    from engine.model.opening import ensure_keeps_weights
+
+    ensure_keeps_weights(open_cached(model).source, output)
 
 
 def parse_bits(text: str) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from engine.cli.analyze import ANALYZE
 from engine.cli.benchmark import BENCHMARK
 from engine.cli.bundle import BUNDLE
 from engine.cli.calibrate import CALIBRATE
-from engine.cli.command import Answer, Command, UsageError
+from engine.cli.command import Answer, Command, UsageError, show_safely
 from engine.cli.convert import CONVERT
 from engine.cli.demo import DEMO
 from engine.cli.diagnose import DIAGNOSE
@@ -43,6 +43,8 @@ EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 HELP_WIDTH = 100
+LONGEST_MESSAGE = 2000
+"""Characters; a name in a file may be longer than that."""
 DESCRIPTION = """Post-training quantization: see which layers are sensitive, choose bits, convert, compare.
 
 Without a command, bitsmith [MODEL] opens the window. The commands do the same without one:
@@ -71,27 +73,43 @@ def run_command(command: Command, options: argparse.Namespace) -> int:
     context = ConsoleContext()
     try:
         answer = call_interruptibly(lambda: command.run(options, context), context)
-        print_answer(answer, as_json=options.json)
+        return _tell(answer, as_json=options.json)
     except UsageError as error:
         return _end(EXIT_USAGE, f"{command.name}: {error}")
     except (BitsmithError, MemoryError) as error:
         return _end(EXIT_FAILED, str(error) or "Memory ran out. Use fewer samples or a smaller batch.")
     except JobCancelled:
         return _end(EXIT_CANCELLED, "cancelled; nothing was written.")
-    except BrokenPipeError:  # the reader of the output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+    except BrokenPipeError:  # what is told on the way
+        return _silence()
     except Exception as error:  # noqa: BLE001  the edge of the program: whatever is left is our bug
         if options.debug:
             traceback.print_exc()
         return _end(EXIT_FAILED, _describe_bug(error))
+
+
+def _tell(answer: Answer, *, as_json: bool) -> int:
+    try:
+        print_answer(answer, as_json=as_json)
+    except BrokenPipeError:
+        return _silence()
+    except OSError as error:
+        _silence()
+        return _end(EXIT_FAILED, f"Cannot write the answer to standard output: {error.strerror}. Check where it goes.")
     return EXIT_DONE
+
+
+def _silence() -> int:
+    """The reader of the output went away, as `head` does: leave nothing for Python to flush at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_FAILED
 
 
 def print_answer(answer: Answer, *, as_json: bool) -> None:
     """One JSON document and nothing else, or the text, if it was not all told on the way."""
     if as_json or answer.text:
-        print(json.dumps(_finite(answer.document), indent=2) if as_json else answer.text, flush=True)
+        text = "\n".join(map(show_safely, answer.text.split("\n")))
+        print(json.dumps(_finite(answer.document), indent=2) if as_json else text, flush=True)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -132,7 +150,10 @@ def _format_help(prog: str) -> argparse.HelpFormatter:
 
 
 def _end(status: int, message: str) -> int:
-    print(f"bitsmith: {' '.join(message.split())}", file=sys.stderr)
+    text = show_safely(" ".join(message.split()))
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE // 2]} … {text[-LONGEST_MESSAGE // 2 :]}"
+    print(f"bitsmith: {text}", file=sys.stderr)
     return status
 
 

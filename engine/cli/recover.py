@@ -17,7 +17,9 @@ from engine.cli.options import (
     add_output,
     add_samples,
     apply_layer_overrides,
+    data_files,
     ensure_not_source,
+    ensure_not_weights,
     open_request,
     positive_count,
     read_required_data,
@@ -107,9 +109,10 @@ def _target(text: str) -> Target:
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Climb, or say what it would take."""
     output = Path(arguments.output)
-    ensure_not_source(output, arguments.model, arguments.data, arguments.evaluation, arguments.plan)
+    ensure_not_source(output, arguments.model, arguments.evaluation, arguments.plan, *data_files(arguments))
     ensure_writable(output)
     model = run_job(open_request(arguments), ModelSummary, context)
+    ensure_not_weights(output, arguments.model)
     plan = _read_plan(arguments, model)
     split = _divide(arguments, context)
     assert split.evaluation is not None

@@ -12,7 +12,16 @@ from typing import Any, TypeVar
 
 from engine.cli.command import Answer, Command, UsageError
 from engine.cli.job import ConsoleContext, run_job
-from engine.cli.options import add_data, add_model, add_output, ensure_not_source, open_request, read_data
+from engine.cli.options import (
+    add_data,
+    add_model,
+    add_output,
+    data_files,
+    ensure_not_source,
+    ensure_not_weights,
+    open_request,
+    read_data,
+)
 from engine.data_choice_file import is_choice_path, load_choice
 from engine.errors import DataError
 from engine.plan import load_plan
@@ -55,7 +64,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
         raise UsageError("--evaluations belong to --results.")
     output = Path(arguments.output)
     sources = [arguments.sensitivity, arguments.benchmark, arguments.plan, *arguments.evaluations, *arguments.results]
-    ensure_not_source(output, arguments.model, *sources)
+    ensure_not_source(output, arguments.model, arguments.evaluation_data, *data_files(arguments), *sources)
     data, evaluation_data = read_data(arguments), None
     if arguments.evaluation_data is not None and is_choice_path(arguments.evaluation_data):
         if arguments.evaluation_skip:
@@ -65,6 +74,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
         known = data or DataChoice(arguments.evaluation_data)
         evaluation_data = dataclasses.replace(known, path=arguments.evaluation_data, skip=arguments.evaluation_skip)
     run_job(open_request(arguments), ModelSummary, context)
+    ensure_not_weights(output, arguments.model)
     request = ReportRequest(
         arguments.model,
         arguments.output,
@@ -100,18 +110,25 @@ def read_benchmark(document: dict[str, Any]) -> Benchmark:
     points = tuple(
         BenchmarkPoint(
             str(entry["path"]),
-            int(entry["file_bytes"]),
+            _count(entry["file_bytes"]),
             {key: _positive(entry["latency_ms"][key]) for key in ("p50", "p90", "p99")},
             _positive(entry["throughput_per_s"]),
             _positive(entry["speedup"]),
-            None if entry.get("rss_bytes") is None else int(entry["rss_bytes"]),
-            int(entry["runs"]),
+            None if entry.get("rss_bytes") is None else _count(entry["rss_bytes"]),
+            _count(entry["runs"]),
             tuple(map(_positive, entry.get("latency_quantiles_ms", ()))),
         )
         for entry in document["models"]
     )
-    threads, batch = int(document["threads"]), int(document["batch"])
+    threads, batch = _count(document["threads"]), _count(document["batch"])
     return Benchmark(points, threads, batch, str(document["cpu"]), str(document["runtime"]))
+
+
+def _count(value: object) -> int:
+    number = decode(int, value)
+    if not 0 <= number < 1 << 63:
+        raise ValueError(f"{number} is no count of a benchmark")
+    return number
 
 
 def _positive(value: object) -> float:

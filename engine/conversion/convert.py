@@ -20,7 +20,7 @@ from engine.data.dataset import Dataset
 from engine.errors import OutputError
 from engine.job_context import JobContext, ensure_writable
 from engine.model.opened import Model
-from engine.model.opening import external_tensors
+from engine.model.opening import ensure_keeps_weights
 from engine.model.quantized_layers import ChosenWeights
 from engine.model.sessions import load_session
 from engine.numerics.schemes import ActivationType, Kernel
@@ -64,7 +64,7 @@ def convert(
     ensure_output_allowed(output, model.path)
     ensure_plan_kept(output, plan)
     ensure_can_be_portable(plan, model)
-    _ensure_keeps_weights(output, model)
+    ensure_keeps_weights(model.source, output, output.with_name(f"{output.name}.data"))
     predicted = predict_file_bytes(model.summary, plan)
     with context.output(output, expected_bytes=predicted) as temporary:
         _write(model, plan, calibration, temporary, context, chosen=chosen)
@@ -98,14 +98,6 @@ def _write(
     rewritten.metadata_props.update(_provenance(model, plan, calibration))
     context.report(0, 1, f"Writing {target.name}")
     ir.save(rewritten, target)
-
-
-def _ensure_keeps_weights(output: Path, model: Model) -> None:
-    """The weights of the source may live in the very file that external data would be written to."""
-    targets = {output.resolve(), output.with_name(f"{output.name}.data").resolve()}
-    for tensor in external_tensors(model.graph_model):
-        if (model.source.onnx_path.parent / str(tensor.location)).resolve() in targets:
-            raise OutputError(f"{output} would overwrite the weights of the source model. Choose another output path.")
 
 
 def _origin(model: Model, plan: Plan, calibration: Calibration | None) -> Origin:

@@ -199,7 +199,7 @@ def _emit_per_group(emit: Emitter, weight: QuantizedWeight, value: ir.Value, tag
         return value
     full = weight.groups * weight.group_size
     spread = np.array([1, 1, weight.group_size], np.int64)
-    value = emit.apply("Expand", [value, emit.shared(f"{tag}e", spread)], f"{tag}f")
+    value = emit.apply("Expand", [value, emit.shared(f"{tag}e", spread)], f"{tag}d")
     value = emit.apply("Reshape", [value, _emit_shape(emit, f"{tag}r", channels, (channels, full))], f"{tag}g")
     bounds = [emit.shared(f"{tag}{i}", np.array([number], np.int64)) for i, number in enumerate((0, inputs, 1))]
     return emit.apply("Slice", [value, *bounds], f"{tag}h")

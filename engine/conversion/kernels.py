@@ -27,6 +27,8 @@ MICROSOFT_DOMAIN = "com.microsoft"
 # Int8 activations inside MatMulNBits: without it 2 and 8 bits are over ten times slower than float.
 NBITS_ACCURACY_LEVEL = 4
 BIAS_LIMIT = 2.0**30
+# Of a channel whose weights are all zero: float16 holds it, and no bias is too small for it times an input's scale.
+DEAD_SCALE = 2.0**-24
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Rewriter:
 
     def rewrite(self, layer: Layer, summary: LayerSummary, choice: LayerPlan, index: int) -> None:
         """Replace the layer's weight, and its operator where the kernel is another one."""
-        if choice.weights.bits != 32:
+        if choice.weights.bits < summary.float_bits:
             self._rewrite(layer, summary, choice, index)
         elif summary.weight_name in self.graph.initializers:
             self._tie(layer, summary, index)
@@ -133,7 +135,7 @@ class Rewriter:
         else:
             stored = emit_scales(emit, weight, scale.reshape(shape), "s")
         row_scale = stored if scale.size == 1 else local.apply("Gather", [stored, indices], "k")
-        replace_and_remove(layer.graph, layer.node, local.apply("Mul", [wide, row_scale], "y"))
+        self._replace_layer(layer, local.apply("Mul", [wide, row_scale], "y"))
 
     def _dynamic_recurrent(self, layer: Layer, weight: QuantizedWeight, share: Share, emit: Emitter) -> None:
         """ONNX Runtime quantizes both weights of an LSTM or none: W waits for R, which is the next layer."""
@@ -283,7 +285,9 @@ class Rewriter:
 
     def _replace_layer(self, layer: Layer, value: ir.Value) -> None:
         old = layer.output_value
-        if str(old.name) in self.inputs:  # static layers that read it look its grid up by this name
+        if (
+            str(old.name) in self.inputs and not old.is_graph_output()
+        ):  # static layers that read it look its grid up by this name
             value.name, old.name = old.name, f"{old.name}_replaced"
         if layer.bias_node is None:
             replace_and_remove(layer.graph, layer.node, value)
@@ -322,11 +326,16 @@ def widen_for_bias(
 ) -> QuantizedWeight:
     """Give channels whose bias would overflow int32 at scale_x · scale_w a wider weight scale.
 
-    That happens where a channel is all but dead beside its bias (after BatchNorm folding, for one).
+    That happens where a channel is all but dead beside its bias (after BatchNorm folding, for one). The scale of
+    one that is dead, its weights all zero, means nothing but how finely its bias is stored: it gets a small one.
     """
     scale = np.broadcast_to(channel_scales(weight), bias.shape)
     needed = np.abs(bias) / (BIAS_LIMIT * np.float64(input_scale))
-    narrow = needed > scale
+    is_dead = ~(weight.codes if weight.zero_point is None else weight.integer_weight()).any(axis=1)
+    if weight.scale.size == 1:
+        is_dead = np.full_like(is_dead, is_dead.all())
+    needed = np.where(is_dead, np.maximum(needed, DEAD_SCALE), needed)
+    narrow = (needed > scale) | (is_dead & (needed < scale))
     if not narrow.any():
         return weight
     if weight.scale.size == 1:

@@ -60,7 +60,7 @@ def rewrite_model(
     layers = {layer.name: layer for layer in find_layers(graph)}
     missing = [layer.name for layer in model.summary.layers if layer.name not in layers]
     if missing:
-        raise ConversionError(f"Raising the opset changed the layer {missing[0]!r} beyond recognition. Use 8 bits.")
+        raise ConversionError(f"Raising the opset changed the layer {missing[0]!r} beyond recognition. Use more bits.")
     for name, bias in chosen.biases.items():
         _set_bias(layers[name], bias)
     float_readers = {

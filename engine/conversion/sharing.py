@@ -9,7 +9,7 @@ import onnx_ir as ir
 from engine.conversion.emission import Emitter, emit_integer_matrix, emit_integer_weight, emit_restore
 from engine.model.graph import attribute_float
 from engine.model.layers import Layer
-from engine.model.layout import WeightLayout
+from engine.model.layout import WeightLayout, channels_first
 from engine.numerics.weights import QuantizedWeight
 from engine.plan import LayerPlan
 from engine.sizes import group_scales
@@ -38,7 +38,7 @@ class Share:
         """A choice of None stands for half precision."""
         alpha = attribute_float(layer.node, "alpha", 1.0) if layer.op == "Gemm" else 1.0
         form = (choice.weights, group_scales(summary, choice)) if choice else None
-        key = (summary.weight_name, alpha, form)
+        key = (summary.weight_name, _orientation(layer, summary), alpha, form)
         return cls(key, known, is_shared=summary.shares_weight)
 
     def once(self, form: tuple[object, ...], store: Callable[[], ir.Value]) -> ir.Value:
@@ -54,3 +54,11 @@ class Share:
             return emit_integer_weight(emit, weight, layout)
         value = self.once(("int8",), lambda: emit_integer_matrix(emit, weight))
         return emit_restore(emit, value, layout)
+
+
+def _orientation(layer: Layer, summary: LayerSummary) -> tuple[object, ...]:
+    """How the matrix comes from the named weight: layers may read it along different axes (tied autoencoders)."""
+    layout = layer.layout
+    if summary.weight_name != layer.weight_value.name:  # a transposed copy of an embedding, whose rows are channels
+        layout = channels_first(layout.weight_shape[::-1])
+    return (layout.split_shape, layout.permutation)

@@ -6,15 +6,16 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import onnx
 
-from engine.comparison import OutputComparison
+from engine.comparison import OutputComparison, is_float
 from engine.conversion.optimized import load_optimized
 from engine.data.dataset import Dataset
 from engine.errors import ConversionError, JobCancelled
@@ -29,7 +30,7 @@ DRAWN_SAMPLES = 4
 REQUIRED_KERNEL_SQNR_DB = 25.0
 KERNEL_MARGIN_DB = 3.0
 
-Feeds = dict[str, npt.NDArray[Any]]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,13 @@ def verify(
     for feeds, count in _inputs(float_session, dataset, total):
         expected = float_session.run(feeds, context)
         result = session.run(feeds, context)
+        _ensure_shapes(expected, result)
+        comparable = _where_finite(expected, result)
+        _ensure_finite(comparable)
         against_float.update(expected, result, count)
         if simulation is not None:
             computed = simulation.run(feeds, context)
-            against_simulation.update(computed, result, count)
+            against_simulation.update(_where_finite(expected, computed), comparable, count)
             simulation_error.update(expected, computed, count)
         context.report(
             against_float.samples, max(total, against_float.samples), "Verifying: comparing outputs with float"
@@ -83,6 +87,31 @@ def verify(
         integer_layers,
         is_drawn=dataset is None and against_float.samples > 0,
     )
+
+
+def _ensure_shapes(expected: Sequence[Array], result: Sequence[Array]) -> None:
+    for one, other in zip(expected, result, strict=True):
+        if one.shape != other.shape:
+            raise ConversionError(
+                f"The converted model gives an output of shape {other.shape} where the source gives {one.shape}. "
+                "Nothing was written; please report this model."
+            )
+
+
+def _ensure_finite(outputs: Sequence[Array]) -> None:
+    if not all(np.isfinite(output).all() for output in outputs if is_float(output)):
+        raise ConversionError(
+            "Under this plan the model computes NaN or infinite values where the float model does not. Give its layers "
+            "more bits. Nothing was written."
+        )
+
+
+def _where_finite(reference: Sequence[Array], outputs: Sequence[Array]) -> list[Array]:
+    """Floats with 0 where `reference` is NaN or infinite: what comes of these, kernels do in different ways."""
+    return [
+        np.where(np.isfinite(one), output, output.dtype.type(0)) if is_float(one) and is_float(output) else output
+        for one, output in zip(reference, outputs, strict=True)
+    ]
 
 
 def check_file(written: Path, context: JobContext) -> None:

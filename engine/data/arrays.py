@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import shutil
 import tempfile
+import tokenize
 import weakref
 import zipfile
 import zlib
@@ -23,6 +24,9 @@ from typing_extensions import override
 from engine.errors import DataError
 
 _COPY_BYTES = 1 << 20
+_HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+# What numpy's reader of headers, which parses a Python literal, lets through; its own words advise to trust the file.
+_SENSELESS = (ValueError, TypeError, SyntaxError, tokenize.TokenError, OverflowError, RecursionError, MemoryError)
 _DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
@@ -246,11 +250,15 @@ def ensure_plain(array: StoredArray) -> None:
 
 def _read_header(stream: IO[bytes]) -> _Header:
     version = npy.read_magic(stream)
-    if version == (1, 0):
-        return _Header(*npy.read_array_header_1_0(stream))
-    if version == (2, 0):
-        return _Header(*npy.read_array_header_2_0(stream))
-    raise ValueError(f"npy format {version[0]}.{version[1]}")
+    if version not in _HEADER_READERS:
+        raise ValueError(f"npy format {version[0]}.{version[1]}")
+    try:
+        header = _Header(*_HEADER_READERS[version](stream))
+    except _SENSELESS as error:
+        raise ValueError("its header is damaged") from error
+    if any(isinstance(size, bool) or size < 0 for size in header.shape):
+        raise ValueError(f"it has the shape {list(header.shape)}")
+    return header
 
 
 def _ensure_complete(header: _Header, size: int) -> None:

@@ -153,7 +153,7 @@ def _kind_of(spec: TensorSpec) -> str:
 def _as_labels(array: StoredArray) -> StoredArray:
     ensure_plain(array)
     is_column = len(array.shape) == 2 and array.shape[1] == 1
-    if array.dtype.kind not in "iu" or not (len(array.shape) == 1 or is_column):
+    if array.dtype.kind not in "iu" or array.dtype == np.uint64 or not (len(array.shape) == 1 or is_column):
         raise DataError(f"{array} must hold one class number per sample: integers of shape [N]. Save them like that.")
     return array
 

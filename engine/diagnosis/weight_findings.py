@@ -68,11 +68,9 @@ def find_dead_channels(noise: LayerNoise) -> Iterator[Finding]:
     dead = int((noise.signal <= DEAD_SHARE * noise.signal.max()).sum())
     if dead:
         yield Finding(FindingKind.DEAD_OUTPUTS, {"count": dead, "channels": noise.signal.size})
-    taps = int(np.prod(noise.layer.layout.weight_shape[2:])) if "Conv" in noise.layer.op else 1
-    loudest = np.abs(noise.rows).max(axis=1).reshape(-1, taps).max(axis=1)
-    silent = int((loudest == 0).sum())
-    if silent:
-        yield Finding(FindingKind.DEAD_INPUTS, {"count": silent, "channels": loudest.size})
+    silent = noise.inputs.is_silent
+    if silent.any():
+        yield Finding(FindingKind.DEAD_INPUTS, {"count": int(silent.sum()), "channels": silent.size})
 
 
 def _find_spread(noise: LayerNoise, quantized: QuantizedWeight, scheme: WeightScheme) -> Iterator[Finding]:

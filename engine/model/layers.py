@@ -18,6 +18,7 @@ from engine.model.graph import (
     bodies_of,
     constant,
     is_constant,
+    rank_of,
     sole_consumer,
 )
 from engine.model.layout import WeightLayout, channels_first, channels_last, recurrent, transposed_convolution
@@ -228,7 +229,7 @@ def _gemm(node: ir.Node) -> Layer | None:
     is_vector = bias is None or (is_constant(bias) and _is_channel_vector(bias, layout.channels))
     if attribute_int(node, "transA", 0) or not is_vector:
         return Layer(node, 1, 0, layout, None, (Kernel.FLOAT,)) if is_vector else None
-    return Layer(node, 1, 0, layout, None, (Kernel.QLINEAR, Kernel.DYNAMIC, Kernel.NBITS, Kernel.FLOAT))
+    return Layer(node, 1, 0, layout, None, _product_kernels(node, layout.channels, dimensions=2))
 
 
 def _is_channel_vector(value: ir.Value | None, channels: int) -> bool:
@@ -250,18 +251,40 @@ def _matmul(node: ir.Node) -> Layer | None:
     layout = channels_last(right)
     if len(right) > 2:
         return Layer(node, 1, 0, layout, None, (Kernel.FLOAT,))
+    dimensions = rank_of(node.inputs[0]) or 1
+    add = _vector_add(node, layout.channels)
+    bias_add = add if add is not None and _added_dimensions(add) <= dimensions else None
+    return Layer(node, 1, 0, layout, bias_add, _product_kernels(node, layout.channels, dimensions=dimensions))
+
+
+def _product_kernels(node: ir.Node, channels: int, *, dimensions: int) -> tuple[Kernel, ...]:
+    """Kernels of a product whose output has at least so many dimensions.
+
+    An Add of a vector that has more is no bias: it changes the shape. ONNX Runtime 1.31 takes it for the bias of a
+    dynamic product all the same, and gives another shape.
+    """
+    add = _vector_add(node, channels)
     kernels = (Kernel.QLINEAR, Kernel.DYNAMIC, Kernel.NBITS, Kernel.FLOAT)
-    return Layer(node, 1, 0, layout, _bias_add(node, layout.channels), kernels)
+    if add is None or _added_dimensions(add) <= dimensions:
+        return kernels
+    return tuple(kernel for kernel in kernels if kernel != Kernel.DYNAMIC)
 
 
-def _bias_add(node: ir.Node, channels: int) -> ir.Node | None:
+def _added_dimensions(add: ir.Node) -> int:
+    return max(len(value.const_value.shape) for value in add.inputs if value is not None and value.const_value)
+
+
+def _vector_add(node: ir.Node, channels: int) -> ir.Node | None:
+    """The Add of one constant per channel that alone reads the output, in the same graph."""
     add = sole_consumer(node.outputs[0])
     if add is None or add.op_type != "Add" or len(add.inputs) != 2:
         return None
     first, second = add.inputs
     other = second if first is node.outputs[0] else first
-    size = int(other.const_value.size) if other is not None and other.const_value is not None else 0
-    return add if is_constant(other) and size == channels and _is_channel_vector(other, channels) else None
+    if other is None or other.const_value is None or add.graph is not node.graph:
+        return None
+    is_vector = is_constant(other) and other.const_value.size == channels and _is_channel_vector(other, channels)
+    return add if is_vector else None
 
 
 def _embedding(node: ir.Node) -> Layer | None:

@@ -80,7 +80,7 @@ def observe_shapes(model: ir.Model, layers: Sequence[Layer]) -> dict[str, tuple[
             return {}
         feeds = draw_inputs(session.inputs, length=length)
         found = session.run(feeds)
-    except (ModelError, TypeError, ValueError):
+    except (ModelError, TypeError, ValueError, MemoryError):
         return {}
     observed = zip((*names, *feeds), (*found[: len(names)], *feeds.values()), strict=True)
     return {name: tuple(value.shape) for name, value in observed}

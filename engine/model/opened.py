@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
+from onnx_ir.passes import InvariantError
+from onnx_ir.serde import SerdeError
 
 from engine.errors import ModelError
 from engine.model.graph import PLAIN_DTYPES, attribute_string, bodies_of, is_constant
@@ -17,11 +20,14 @@ from engine.model.layers import RECURRENT_OPS, Layer, describe_layer, find_layer
 from engine.model.observation import observe_shapes
 from engine.model.opening import Source, open_source
 from engine.model.preparation import prepare
+from engine.model.runtime import Session, first_line
+from engine.model.sessions import NAME
 from engine.model.tying import count_shares, find_weight_names
 from engine.numerics.schemes import Kernel
 from engine.probe_table import current_table
 from engine.summary import LayerSummary, ModelSummary, NodeSummary, TensorSpec
 
+_NOT_NUMERIC = (None, ir.DataType.STRING, ir.DataType.UNDEFINED)
 NO_LAYERS = "no Conv, Gemm, MatMul, LSTM, GRU, RNN or embedding with a constant float32 weight was found in it."
 WEIGHTED_OPS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 # Descriptor of an initializer in the file: name, dims, dtype, tags.
@@ -60,7 +66,20 @@ class Model:
     @cached_property
     def summary(self) -> ModelSummary:
         """Plain data for plans, sizes and the window; runs the model once to observe shapes."""
-        return summarize(self)
+        with _blaming_the_file(self.source):
+            return summarize(self)
+
+
+@contextlib.contextmanager
+def _blaming_the_file(source: Source) -> Iterator[None]:
+    """Raise `ModelError` for what goes wrong in the block where the file is no valid model; it is our bug otherwise."""
+    try:
+        yield
+    except (SerdeError, InvariantError) as error:  # such as functions that call each other without end
+        raise ModelError(f"{source.path} contradicts itself ({first_line(error)}). Export it again.") from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        Session(source.onnx_path, is_optimized=False)
+        raise
 
 
 def open_model(path: Path | str) -> Model:
@@ -70,10 +89,13 @@ def open_model(path: Path | str) -> Model:
         ModelError: the file cannot be used, or has nothing to quantize.
     """
     source = open_source(Path(path))
-    model = Model(source, prepare(source.model))
-    release_file_contents(model.graph_model)
-    if not model.layers:
+    with _blaming_the_file(source):
+        model = Model(source, prepare(source.model))
+        release_file_contents(model.graph_model)
+        has_layers = bool(model.layers)
+    if not has_layers:
         raise ModelError(f"{path} has nothing to quantize: {NO_LAYERS}")
+    model.graph_model.meta[NAME] = source.path.name
     return model
 
 
@@ -99,12 +121,14 @@ def summarize(model: Model) -> ModelSummary:
     names = find_weight_names(model.layers)
     shares = count_shares(names)
     table = current_table() if model.is_limited else None
+    kept = _kept_weights(model)
     layers = tuple(
         replace(
             _summarize_layer(layer, shapes),
             limits=table.limits(kind_of(layer), layer.kernels) if table else (),
             weight_name=names[layer.name],
             shares_weight=shares[names[layer.name]] > 1,
+            keeps_weight=layer.weight_value in kept,
         )
         for layer in model.layers
     )
@@ -125,7 +149,7 @@ def summarize(model: Model) -> ModelSummary:
 
 def _spec(value: ir.Value) -> TensorSpec:
     shape = tuple(size if isinstance(size, int) else str(size.value or "?") for size in value.shape or ())
-    dtype = value.dtype.numpy() if value.dtype is not None and value.dtype != ir.DataType.STRING else "unknown"
+    dtype = value.dtype.numpy() if value.dtype not in _NOT_NUMERIC else "unknown"
     return TensorSpec(str(value.name), str(np.dtype(dtype)) if dtype != "unknown" else "string", shape)
 
 
@@ -140,6 +164,7 @@ def _summarize_layer(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> LayerS
         weight_shape=layout.weight_shape,
         axis=layout.axis if layout.axis is not None else len(layout.weight_shape) - 1,
         channels=layout.channels,
+        groups=layer.group,
         inputs_per_channel=layout.inputs,
         parameters=layout.channels * layout.inputs,
         bias_elements=0 if bias is None else bias.size,
@@ -209,10 +234,21 @@ def layer_constants(layer: Layer) -> list[ir.Value]:
     return found
 
 
+def _kept_weights(model: Model) -> set[ir.Value]:
+    """Weights of layers that are graph outputs, or that something besides layers reads."""
+    slots = {(id(layer.node), layer.weight_index) for layer in model.layers}
+    return {
+        layer.weight_value
+        for layer in model.layers
+        if layer.weight_value.is_graph_output()
+        or any((id(use.node), use.idx) not in slots for use in layer.weight_value.uses())
+    }
+
+
 def _fixed_bytes(model: Model) -> int:
     """What the file weighs without the weights and biases of layers, from the serialised nodes."""
     layered = [value for layer in model.layers for value in layer_constants(layer)]
-    names = {str(value.name) for value in layered}
+    names = {str(value.name) for value in layered} - {str(value.name) for value in _kept_weights(model)}
     nodes = sum(_node_bytes(node) for node in model.graph) - sum(len(str(value.name)) for value in layered)
     constants = sum(
         value.const_value.nbytes + len(name) + INITIALIZER_DESCRIPTOR_BYTES

@@ -14,10 +14,13 @@ from onnx_ir.passes import common
 from engine.model.graph import remove_unused_initializers, replace_and_remove
 from engine.model.passes.batch_norm import fold_batch_norm
 from engine.model.passes.constants import fold_constants, lift_constants
-from engine.model.passes.naming import name_nodes
+from engine.model.passes.naming import name_nodes, name_values
 from engine.model.passes.scale_and_shift import fold_constant_add, fold_constant_mul
 
 __all__ = ["PreparationOptions", "name_nodes", "prepare", "replace_and_remove"]
+
+# From here on, initializers are no inputs of the graph.
+SEPARATE_INITIALIZERS_IR_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,13 @@ class PreparationOptions:
 
 
 def prepare(model: ir.Model, options: PreparationOptions = PreparationOptions()) -> ir.Model:
-    """Prepare `model` in place and return it; nodes get unique names and constants are lifted in any case."""
+    """Prepare `model` in place and return it; nodes and values get unique names, constants are lifted in any case."""
     if options.inlines_functions and model.functions:
         common.InlinePass()(model)
     name_nodes(model.graph)
+    name_values(model.graph)
     common.RemoveInitializersFromInputsPass()(model)
+    model.ir_version = max(model.ir_version, SEPARATE_INITIALIZERS_IR_VERSION)
     lift_constants(model)
     if options.folds_constants:
         fold_constants(model)

@@ -75,8 +75,9 @@ def to_float16(matrix: Matrix, layer: LayerSummary) -> npt.NDArray[np.float16]:
     """The weight in half precision.
 
     Raises:
-        ConversionError: a value is beyond float16's range.
+        ConversionError: a value is NaN, infinite or beyond float16's range.
     """
+    ensure_finite(matrix, layer)
     with np.errstate(over="ignore"):
         half = matrix.astype(np.float16)
     if not np.isfinite(half).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ _DTYPES = {
     "float": "float32",
     "double": "float64",
 }
+# What onnxruntime puts before the reason: a code, the file, which may be a temporary one, a place in its own source.
+_NOISE = re.compile(
+    r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(Load model from .*? failed: ?)?"
+    r"(\S*onnxruntime\S*:\d+ .+?\)(?: const)? (?=[A-Z]))?"
+)
 ort.set_default_logger_severity(4)
 
 
@@ -38,6 +44,7 @@ class Session:
         is_spinning: bool = True,
         optimized_model_path: Path | None = None,
         profile_prefix: Path | None = None,
+        name: str = "",
     ) -> None:
         """Load `model`, a path or a serialised ModelProto.
 
@@ -48,6 +55,7 @@ class Session:
             optimized_model_path: where ONNX Runtime writes the optimised graph.
             profile_prefix: start of the name of a file to which every run's times go, node by node, until
                 `end_profiling`.
+            name: what messages call the model; by default its file name.
 
         Raises:
             ModelError: ONNX Runtime refuses the model.
@@ -66,12 +74,12 @@ class Session:
         if profile_prefix is not None:
             options.enable_profiling = True
             options.profile_file_prefix = str(profile_prefix)
+        self._name = name or (model.name if isinstance(model, Path) else "the model")
         source = str(model) if isinstance(model, Path) else model
         try:
             self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises a dozen unrelated classes of its own
-            name = model.name if isinstance(model, Path) else "the model"
-            raise ModelError(f"ONNX Runtime cannot load {name}: {first_line(error)}") from error
+            raise self._refusal("load", error) from error
         self.inputs = tuple(_spec(item) for item in self._session.get_inputs())
         self.outputs = tuple(_spec(item) for item in self._session.get_outputs())
 
@@ -95,15 +103,19 @@ class Session:
             with context.terminable(options):
                 return list(self._session.run(names, dict(feeds), options))
         except RuntimeError as error:
-            raise ModelError(f"ONNX Runtime cannot run the model: {first_line(error)}") from error
+            raise self._refusal("run", error) from error
         except Exception as error:
             if type(error).__module__.startswith("onnxruntime"):
-                raise ModelError(f"ONNX Runtime cannot run the model: {first_line(error)}") from error
+                raise self._refusal("run", error) from error
             raise
 
     def end_profiling(self) -> Path:
         """Stop recording times, and say which file has them."""
         return Path(self._session.end_profiling())
+
+    def _refusal(self, what: str, error: BaseException) -> ModelError:
+        reason = first_line(error).rstrip(".")
+        return ModelError(f"ONNX Runtime cannot {what} {self._name}: {reason}. Check the model, or export it again.")
 
 
 def _spec(item: Any) -> TensorSpec:
@@ -113,6 +125,6 @@ def _spec(item: Any) -> TensorSpec:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a message, without onnxruntime's error code prefix."""
+    """The first line of a message, without what onnxruntime puts before the reason."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return text.split(" : ", 2)[-1][:300]
+    return _NOISE.sub("", text)[:300]

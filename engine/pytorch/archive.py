@@ -6,6 +6,7 @@ Sources: torch/serialization.py, torch/csrc/jit/serialization (TorchScript), tor
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -16,6 +17,8 @@ from typing import IO
 from engine.errors import ModelError
 
 ZIP_MAGIC = b"PK\x03\x04"
+MAX_COMPRESSED_BYTES = 512 << 20
+"""Of members that are compressed, which PyTorch does with code and notes only."""
 
 
 class ArchiveKind(StrEnum):
@@ -80,12 +83,12 @@ def open_archive(path: Path) -> Iterator[Archive]:
     try:
         with zipfile.ZipFile(path) as file:
             yield Archive(path, file)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is a damaged zip archive ({error}). Save or download it again.") from error
 
 
 def _checked_members(path: Path, file: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    members = [member for member in file.infolist() if not member.is_dir()]
+    members = [member for member in file.infolist() if not member.filename.endswith("/")]
     seen: set[str] = set()
     for member in members:
         name = member.filename
@@ -93,10 +96,15 @@ def _checked_members(path: Path, file: zipfile.ZipFile) -> list[zipfile.ZipInfo]
         if name.casefold() in seen:
             raise ModelError(f"{path} holds {name} twice, so what it contains is not certain. Save the model again.")
         seen.add(name.casefold())
-        if ".." in name.split("/") or name.startswith("/") or "\\" in name or "\0" in name:
+        if not name or ".." in name.split("/") or name.startswith("/") or "\\" in name or "\0" in name:
             raise ModelError(f"{path} holds a member with the unsafe name {name!r}. Save the model again.")
         if member.flag_bits & 1:
             raise ModelError(f"{path} is encrypted. Unpack it, or save the model without a password.")
+    packed = sum(member.file_size for member in members if member.compress_type != zipfile.ZIP_STORED)
+    if packed > MAX_COMPRESSED_BYTES:
+        raise ModelError(
+            f"{path} unpacks to {packed / 1e6:,.0f} MB, and PyTorch itself compresses no weights. Save the model again."
+        )
     return members
 
 

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 import engine
 from engine.conversion.manifest import Origin, ensure_plan_kept, write_records
-from engine.errors import ConversionError, ModelError
+from engine.errors import ConversionError, ModelError, OutputError
 from engine.job_context import JobContext
 from engine.model.graph import attribute_int, attribute_ints
 from engine.model.layers import Layer
@@ -67,7 +67,13 @@ def write_packed(
     predicted = payload + biases + _header_bytes(tensors, metadata)
     with context.output(output, expected_bytes=predicted) as temporary:
         context.report(len(entries), len(entries), f"Writing {output.name}")
-        save_file(tensors, temporary, metadata=metadata)
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        try:
+            save_file(tensors, temporary, metadata=metadata)
+        except SafetensorError as error:  # the library's name for a full disk, too
+            raise OutputError(f"Cannot write {output} ({error}). Free some space or choose another folder.") from error
+        temporary.chmod(mode)  # safetensors lets nobody but the owner read it, whatever the user's umask says
         _verify(temporary, tensors)
         result = ConvertResult(
             output=request.output,
@@ -112,7 +118,8 @@ def read_packed_document(path: Path) -> JsonObject:
 
 def _header_bytes(names: Iterable[str], metadata: Mapping[str, str]) -> int:
     """What the file holds beside payloads: the metadata and a line per tensor."""
-    return len(json.dumps(metadata)) + sum(len(json.dumps(name)) + _TENSOR_ENTRY_BYTES for name in names)
+    quoted = [json.dumps(name, ensure_ascii=False).encode() for name in names]
+    return len(json.dumps(metadata)) + sum(len(name) + _TENSOR_ENTRY_BYTES for name in quoted)
 
 
 def _weight_bytes(layer: LayerSummary, choice: LayerPlan) -> int:

@@ -176,6 +176,8 @@ def _read_result(path: str, request: ReportRequest, model: ModelSummary) -> Repo
     file = Path(path)
     try:
         manifest = decode(Manifest, json.loads(manifest_path_for(file).read_text("utf-8")))
+        if not 0 <= manifest.file_bytes < 1 << 63:
+            raise ValueError("impossible sizes")
     except OSError as error:
         raise ModelError(
             f"{file.name} has no manifest beside it ({manifest_path_for(file).name}). Name a file that convert wrote."

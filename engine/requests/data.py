@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 DEFAULT_CALIBRATION_SAMPLES = 128
+LARGEST_NUMBER = (1 << 63) - 1
+"""Of a sample."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class DataChoice:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "excluded", tuple(self.excluded))
+        counts = (self.skip, self.seed or 0, self.take or 0, *self.excluded)
+        if min(counts) < 0 or max(self.excluded, default=0) > LARGEST_NUMBER:
+            raise ValueError("a choice of data counts samples from 0")
 
 
 @dataclass(frozen=True)

@@ -30,13 +30,18 @@ def sample_rows(layer: Layer, values: npt.NDArray[Any], limit: int, rng: np.rand
         return _convolution_rows(values, _convolution_geometry(layer, values.shape[2:]), layer.group, limit, rng)
     if layer.op == "ConvTranspose":
         return _transposed_rows(layer, values, limit, rng)
-    if layer.weight_index == 0 or (layer.op == "Gemm" and attribute_int(layer.node, "transA", 0)):
+    if is_input_transposed(layer):
         values = np.moveaxis(values, -2, -1)
     batches = layer.layout.split_shape[:-2] if layer.op == "MatMul" and layer.weight_index == 1 else ()
     if batches:
         return _batched_rows(values, batches, limit, rng)
     rows = values.reshape(-1, values.shape[-1])
     return rows[_draw(len(rows), limit, rng)][None]
+
+
+def is_input_transposed(layer: Layer) -> bool:
+    """Whether a product's weight sums over the last but one axis of the input, not over the last."""
+    return layer.weight_index == 0 or (layer.op == "Gemm" and bool(attribute_int(layer.node, "transA", 0)))
 
 
 def _draw(count: int, limit: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +75,10 @@ def split_bands(layers: Iterable[Layer]) -> Iterable[list[Layer]]:
 def collect_inputs(
     model: Model, band: list[Layer], dataset: Dataset, samples: int, context: JobContext
 ) -> tuple[dict[str, SampledInputs], int]:
-    """What the layers of one band read, by layer name, and how many samples were seen."""
+    """What the layers of one band read, by layer name, and how many samples were seen.
+
+    What is drawn of a layer depends on its name and the sample, not on the other layers of the band.
+    """
     inputs = {layer.name: SampledInputs(layer) for layer in band}
     rows_per_sample = max(1, ROWS_PER_LAYER // max(min(samples, dataset.samples), 1))
     readers: dict[str, list[Layer]] = {}
@@ -83,12 +87,12 @@ def collect_inputs(
             readers.setdefault(str(layer.observed_input.name), []).append(layer)
 
     def look(index: int, values: Tensors) -> dict[str, InputSample]:
-        rng = np.random.default_rng((SEED, index))
         found: dict[str, InputSample] = {}
         for name, layers in readers.items():
             value = values[name]
             for layer in layers:
                 context.check_cancelled()
+                rng = np.random.default_rng((SEED, index, zlib.crc32(layer.name.encode())))
                 found[layer.name] = sample_input(layer, value, rows_per_sample * max(value.shape[0], 1), rng)
         return found
 

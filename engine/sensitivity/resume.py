@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -29,9 +30,10 @@ class FigureStore:
         self._folder = root / _digest(f"figures {VERSION}", *key)
         if is_fresh:
             shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        os.utime(self._folder)
-        _prune(root)
+        with contextlib.suppress(OSError):  # without a cache, nothing is found and nothing kept
+            self._folder.mkdir(parents=True, exist_ok=True)
+            os.utime(self._folder)
+            _prune(root)
 
     def load(self, layer: str, choice: LayerPlan) -> Figures:
         """Figures [samples, columns] of as many samples as there are, in their order; none if none are."""
@@ -43,7 +45,7 @@ class FigureStore:
         return found if is_usable else np.zeros((0, COLUMNS))
 
     def save(self, layer: str, choice: LayerPlan, figures: Figures) -> None:
-        """Keep the figures of the first samples. A full disk costs the resume, not the analysis."""
+        """Keep the figures of the first samples. A full disk, or no cache, costs the resume, not the analysis."""
         path = self._path(layer, choice)
         temporary = path.with_name(f"{path.name}.{os.getpid()}")
         try:
@@ -51,7 +53,8 @@ class FigureStore:
                 np.save(file, figures)
             os.replace(temporary, path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def _path(self, layer: str, choice: LayerPlan) -> Path:
         return self._folder / f"{_digest(layer, repr(choice.weights), choice.kernel)}.npy"

@@ -18,10 +18,13 @@ from engine.calibration.statistics import TensorStatistics
 from engine.model.layers import Layer
 from engine.numerics.affine import choose_tensor_quantization
 from engine.numerics.schemes import ActivationMode, ActivationRange, Kernel
-from engine.sensitivity.patches import sample_rows
+from engine.sensitivity.patches import is_input_transposed, sample_rows
 
 Rows = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
+
+# Values of one run that go into the histogram of an input, from which its static range is read.
+HISTOGRAM_VALUES = 1 << 13
 
 # The kernels that quantize a layer's input, by what they do to it.
 KERNEL_OF_MODE = {ActivationMode.STATIC: Kernel.QLINEAR, ActivationMode.DYNAMIC: Kernel.DYNAMIC}
@@ -34,11 +37,16 @@ class InputSample:
     Attributes:
         rows: float32 [groups, rows, inputs]; None for an embedding.
         extremes: of the whole input tensor.
+        values: of the whole input tensor, float32 [at most `HISTOGRAM_VALUES`]; None where no kernel has a static
+            range.
+        is_silent: of every input channel, whether it is all zero; bool [channels], empty for an embedding.
         lookups: of an embedding, how often each row was looked up, float64 [channels].
     """
 
     rows: Rows | None = None
     extremes: tuple[float, float] = (0.0, 0.0)
+    values: Rows | None = None
+    is_silent: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     lookups: npt.NDArray[np.float64] | None = None
 
 
@@ -49,7 +57,27 @@ def sample_input(layer: Layer, values: npt.NDArray[Any], limit: int, rng: np.ran
         counts = np.bincount(np.asarray(values).reshape(-1) % channels, minlength=channels)
         return InputSample(lookups=counts.astype(np.float64))
     rows = np.asarray(sample_rows(layer, values, limit, rng), np.float32)
-    return InputSample(rows, (float(values.min()), float(values.max())))
+    others = tuple(axis for axis in range(values.ndim) if axis != _channel_axis(layer, values.ndim))
+    return InputSample(
+        rows=rows,
+        extremes=(float(values.min()), float(values.max())),
+        values=_draw_values(values, rng) if Kernel.QLINEAR in layer.kernels else None,
+        is_silent=np.logical_not(np.atleast_1d(values.any(axis=others))),
+    )
+
+
+def _channel_axis(layer: Layer, rank: int) -> int:
+    """The axis of the layer's input that its weight sums over."""
+    if layer.op in ("Conv", "ConvTranspose"):
+        return 1
+    return max(rank - 2, 0) if is_input_transposed(layer) else rank - 1
+
+
+def _draw_values(values: npt.NDArray[Any], rng: np.random.Generator) -> Rows:
+    """The sampled rows would not do: a range that fits them clips the rare large values that they do not hold."""
+    flat = values.reshape(-1)
+    drawn = flat if flat.size <= HISTOGRAM_VALUES else flat[rng.integers(flat.size, size=HISTOGRAM_VALUES)]
+    return drawn.astype(np.float32)
 
 
 @dataclass
@@ -59,12 +87,17 @@ class SampledInputs:
     Attributes:
         parts: per run of the model float32 [groups, rows, inputs].
         extremes: of the whole input tensor, per run.
+        statistics: of the input, for static ranges: the histogram is of drawn values, the extremes are those of whole
+            runs. Runs in which it is NaN or infinite somewhere are left out.
+        is_silent: of every input channel, whether it is all zero in all runs; bool [channels].
         lookups: of an embedding, how often each row was looked up, float64 [channels].
     """
 
     layer: Layer
     parts: list[Rows] = field(default_factory=list)
     extremes: list[tuple[float, float]] = field(default_factory=list)
+    statistics: TensorStatistics = field(default_factory=TensorStatistics)
+    is_silent: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     lookups: npt.NDArray[np.float64] | None = None
 
     @property
@@ -82,24 +115,17 @@ class SampledInputs:
         if sample.lookups is not None:
             self.lookups = sample.lookups if self.lookups is None else self.lookups + sample.lookups
         if sample.rows is not None:
+            self.is_silent = self.is_silent & sample.is_silent if self.parts else sample.is_silent
             self.parts.append(sample.rows)
             self.extremes.append(sample.extremes)
+        if sample.values is not None and np.isfinite(sample.extremes).all():
+            self._count(sample.values, sample.extremes)
 
-    @cached_property
-    def statistics(self) -> TensorStatistics:
-        """Of the input, for static ranges: the histogram is of the sampled rows, the extremes are those of whole runs.
-
-        Runs in which the input is NaN or infinite somewhere are left out.
-        """
-        statistics = TensorStatistics()
-        finite = [index for index, pair in enumerate(self.extremes) if np.isfinite(pair).all()]
-        if finite:
-            statistics.update(np.concatenate([self.parts[index] for index in finite], axis=1).reshape(1, -1))
-            lows, highs = zip(*(self.extremes[index] for index in finite), strict=True)
-            statistics.minimum, statistics.maximum = min(lows), max(highs)
-            statistics.minimum_sum, statistics.maximum_sum = sum(lows), sum(highs)
-            statistics.slices = len(finite)
-        return statistics
+    def _count(self, values: Rows, extremes: tuple[float, float]) -> None:
+        run = TensorStatistics()
+        run.update(values.reshape(1, -1))
+        run.minimum, run.maximum = run.minimum_sum, run.maximum_sum = extremes
+        self.statistics.merge(run)
 
     def output_energy(self, matrix: Matrix) -> float:
         """Σ ‖matrix·x‖² over the sampled positions.

@@ -259,6 +259,15 @@ def test_that_silent_channels_are_counted(tmp_path: Path) -> None:
     assert not found.remedies
 
 
+def test_that_a_channel_that_speaks_once_is_not_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "ROWS_PER_LAYER", SAMPLES)
+    values = normal(SAMPLES, 4, 6, 6, seed=1)
+    values[:, 1:3] = 0
+    values[5, 2, 3, 3] = 1
+    bench = Bench(tmp_path, conv(normal(8, 4, 1, 1)), LayerPlan(), values)
+    assert bench.finding(FindingKind.DEAD_INPUTS).figures == {"count": 1, "channels": 4}
+
+
 def test_that_bits_without_use_are_found(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     weight = (rng.integers(-7, 8, (16, 64)) / 7).astype(np.float32)

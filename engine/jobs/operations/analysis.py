@@ -13,6 +13,7 @@ from engine.diagnosis.report import Diagnosis
 from engine.job_context import JobContext
 from engine.jobs.operations import Operations
 from engine.jobs.operations.opened_models import open_cached
+from engine.model.opening import ensure_keeps_weights
 from engine.plan import ensure_plan_fits
 from engine.requests.analysis import (
     AnalysisMethod,
@@ -32,6 +33,7 @@ def run_calibrate(request: CalibrateRequest, context: JobContext) -> CalibrateRe
     """Collect statistics into a file."""
     model = open_cached(request.model)
     target = Path(request.output)
+    ensure_keeps_weights(model.source, target)
     with context.output(target) as temporary:
         found = calibrate(model, open_dataset(request.data, model.summary.inputs), request.samples, context)
         found = dataclasses.replace(found, method=request.method)

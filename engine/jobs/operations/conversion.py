@@ -10,7 +10,7 @@ from engine.compensation.equalization import equalize
 from engine.compensation.inputs import InputQuantization
 from engine.compensation.reporting import report_equalization
 from engine.conversion.convert import convert, ensure_output_allowed
-from engine.conversion.manifest import ensure_plan_kept
+from engine.conversion.manifest import ensure_plan_kept, paths_of
 from engine.data.dataset import Dataset, open_dataset
 from engine.errors import CalibrationError, ConversionError
 from engine.evaluation import evaluate
@@ -18,6 +18,7 @@ from engine.job_context import JobContext
 from engine.jobs.operations import Operations
 from engine.jobs.operations.opened_models import open_cached
 from engine.model.opened import Model
+from engine.model.opening import ensure_keeps_weights
 from engine.model.quantized_layers import ChosenWeights
 from engine.numerics.schemes import InputScaling
 from engine.plan import ensure_plan_fits
@@ -30,6 +31,7 @@ def run_convert(request: ConvertRequest, context: JobContext) -> ConvertResult:
     _ensure_device(request.device)
     model = open_cached(request.model)
     ensure_output_allowed(Path(request.output), model.path)
+    ensure_keeps_weights(model.source, *paths_of(Path(request.output)))
     ensure_plan_kept(Path(request.output), request.plan)
     dataset = open_dataset(request.data, model.summary.inputs) if request.data else None
     ensure_plan_fits(request.plan, model.summary)

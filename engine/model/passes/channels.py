@@ -15,6 +15,7 @@ from engine.model.graph import (
     constant,
     fresh_name,
     is_constant,
+    rank_of,
     replace_and_remove,
     sole_consumer,
 )
@@ -54,8 +55,8 @@ class Linear:
 
     @property
     def rank(self) -> int:
-        """Dimensions of the output; the least there can be, for MatMul."""
-        return self.weight.ndim
+        """Dimensions of the output; the least there can be, for a MatMul of which no more is known."""
+        return (rank_of(self.node.inputs[0]) or 1) if self.node.op_type == "MatMul" else self.weight.ndim
 
 
 def find_linear(value: ir.Value | None, follower: ir.Node) -> Linear | None:
@@ -89,7 +90,7 @@ def _as_linear(node: ir.Node, add: ir.Node | None, shift: FloatArray | None) -> 
         bias = constant(third)
         if third is not None and bias is None:
             return None
-    elif is_constant(node.inputs[0]):
+    elif is_constant(node.inputs[0]) or (bias is not None and bias.ndim > (rank_of(node.inputs[0]) or 1)):
         return None
     channels = count_channels(node, weight)
     if bias is not None and (bias.size not in (1, channels) or any(size != 1 for size in bias.shape[:-1])):

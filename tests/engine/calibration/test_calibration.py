@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,3 +118,53 @@ def test_that_cancel_ends_the_pass(tmp_path: Path) -> None:
     context = CallbackContext(lambda done, total, message: context.cancel() if done else None)
     with pytest.raises(JobCancelled):
         calibrate(model, dataset, 100, context)
+
+
+def edited(
+    path: Path, change: Callable[[dict[str, Any]], object], histograms: Callable[[Any], Any] = lambda h: h
+) -> Path:
+    with np.load(path) as archive:
+        document, counts = json.loads(archive["document"].tobytes()), archive["histograms"]
+    change(document)
+    target = path.with_name("edited.calib")
+    with target.open("wb") as file:
+        np.savez(file, document=np.frombuffer(json.dumps(document).encode(), np.uint8), histograms=histograms(counts))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("change", "histograms"),
+    [
+        (lambda document: document["tensors"][0].update(min=-1e308), lambda counts: counts),
+        (lambda document: document["tensors"][0].update(max=float("nan")), lambda counts: counts),
+        (lambda document: document["tensors"][0].update(min=5.0, max=1.0), lambda counts: counts),
+        (lambda document: document["tensors"][0].update(count=10**400), lambda counts: counts),
+        (lambda document: document["tensors"][0].update(slices="8"), lambda counts: counts[:, :8]),
+        (lambda document: document.update(tensors=[None]), lambda counts: counts[:1]),
+        (lambda document: None, lambda counts: counts + 1),
+        (lambda document: None, lambda counts: counts - 1),
+        (lambda document: None, lambda counts: counts.astype(np.float32)),
+        (lambda document: None, lambda counts: counts[:, :16]),
+    ],
+)
+def test_that_a_calibration_of_impossible_figures_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], histograms: Callable[[Any], Any]
+) -> None:
+    model = open_built(conv_chain(), tmp_path)
+    dataset = write_dataset(model, draw_samples(model.summary, 4), tmp_path / "d.npz")
+    path = tmp_path / "m.calib"
+    write_calibration(calibrate(model, dataset, 4, JobContext()), path)
+    load_calibration(edited(path, lambda document: None))
+    with pytest.raises(CalibrationError, match=r"edited\.calib is not a calibration file"):
+        load_calibration(edited(path, change, histograms))
+
+
+def test_that_a_calibration_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.calib"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("document.npy", "w") as stream:
+            np.save(stream, np.frombuffer(b'{"tensors": []}', np.uint8))
+        with archive.open("histograms.npy", "w") as stream:
+            np.save(stream, np.zeros((500, 16384), np.int64))
+    with pytest.raises(CalibrationError, match="is not a calibration file"):
+        load_calibration(path)

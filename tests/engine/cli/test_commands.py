@@ -15,7 +15,9 @@ from engine.cli import recover
 from engine.cli.command import UsageError
 from engine.cli.job import ConsoleContext
 from engine.cli.program import build_parser, run_program
+from engine.model.opened import open_model
 from engine.requests.data import SplitRequest
+from tests.engine.models import conv_chain, draw_samples, save_model
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -375,3 +377,45 @@ def test_that_data_options_without_data_or_beside_a_choice_are_refused(
         assert run_program(["convert", str(sample_model), *options, "-o", "o.onnx"]) == 2
         assert words in capsys.readouterr().err
     assert "x.npz does not exist" in shell.refusal("convert", sample_model, "--data", "choice.json", "-o", "o.onnx")
+
+
+@pytest.mark.parametrize("command", ["analyze", "calibrate", "convert", "packed"])
+def test_that_no_command_writes_over_the_weights_of_its_model(shell: Shell, tmp_path: Path, command: str) -> None:
+    location = "weights.safetensors" if command == "packed" else "weights.bin"
+    path, weights = tmp_path / "m.onnx", tmp_path / location
+    onnx.save(conv_chain(), path, save_as_external_data=True, location=location, size_threshold=0)
+    before = weights.read_bytes()
+    np.savez(tmp_path / "d.npz", **draw_samples(open_model(path).summary, 4))
+    options = ["--data", str(tmp_path / "d.npz"), *(["--weights", "8"] if command in ("convert", "packed") else [])]
+    word = "convert" if command == "packed" else command
+    assert "holds weights of" in shell.refusal(word, path, *options, "-o", weights)
+    assert weights.read_bytes() == before
+
+
+@pytest.mark.parametrize("output", ["images/0.png", "p.json", "images/labels.csv"])
+def test_that_a_result_replaces_nothing_that_the_command_reads(shell: Shell, tmp_path: Path, output: str) -> None:
+    path = save_model(conv_chain(), tmp_path)
+    (tmp_path / "images").mkdir()
+    for name in ("images/0.png", "p.json", "images/labels.csv"):
+        (tmp_path / name).write_text("mine")
+    options = ["--data", str(tmp_path / "images"), "--preprocess", str(tmp_path / "p.json")]
+    assert "is read by this command" in shell.refusal("calibrate", path, *options, "-o", tmp_path / output)
+    assert (tmp_path / output).read_text() == "mine"
+
+
+def test_that_a_saved_plan_does_not_replace_the_model_that_was_written(tmp_path: Path) -> None:
+    path = save_model(conv_chain(), tmp_path)
+    same = str(tmp_path / "out.onnx")
+    options = ["--weights", "8", "--activations", "dynamic8", "-o", same]
+    assert run_program(["convert", str(path), *options, "--save-plan", same]) == 2
+    assert run_program(["convert", str(path), *options, "--save-plan", str(tmp_path / "out.manifest.json")]) == 2
+    assert not Path(same).exists()
+
+
+def test_that_names_in_a_file_reach_no_terminal_as_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = conv_chain()
+    model.graph.node[0].name = "\x1b]0;owned\x07\x1b[2J\nfake line\u202e"
+    assert run_program(["inspect", str(save_model(model, tmp_path))]) == 0
+    output = capsys.readouterr().out
+    assert not set(output) & set("\x1b\x07\u202e")
+    assert not any(line.startswith("fake line") for line in output.splitlines())

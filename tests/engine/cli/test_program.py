@@ -7,6 +7,7 @@ import json
 import math
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ import pytest
 
 from engine.cli.job import ConsoleContext
 from engine.cli.program import COMMANDS, run_program
-from engine.errors import DataError
+from engine.errors import DataError, JobCancelled
 from engine.job_context import JobContext
 from engine.requests.benchmark import Benchmark, BenchmarkPoint
 from engine.requests.conversion import DEFAULT_EVALUATION_SAMPLES, EvaluateRequest, Evaluation
@@ -210,3 +211,85 @@ def test_that_the_demo_refuses_a_folder_it_cannot_create(tmp_path: Path, capsys:
     (tmp_path / "file").write_text("")
     assert run_program(["demo", "--output", str(tmp_path / "file" / "demo")]) == 1
     assert "Cannot create the folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_that_a_terminal_that_closes_cancels_and_leaves_no_file(
+    use_engine: Callable[[Engine], None], tmp_path: Path
+) -> None:
+    def write_until_cancelled(request: object, context: JobContext) -> object:
+        with context.output(tmp_path / "out.onnx") as temporary:
+            temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGHUP)
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                context.report(0, 1, "working")
+        raise AssertionError("never cancelled")
+
+    use_engine(write_until_cancelled)
+    previous = signal.signal(signal.SIGHUP, lambda *_: pytest.fail("not handled"))
+    try:
+        assert run_program(EVALUATE) == 130
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    assert not list(tmp_path.iterdir())
+
+
+def test_that_a_second_ctrl_c_leaves_no_file_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[int] = []
+    monkeypatch.setattr(os, "_exit", ends.append)
+    context = ConsoleContext(io.StringIO())
+    left: list[Path] = []
+
+    def stop_twice() -> None:
+        with context.output(tmp_path / "out.onnx") as temporary:
+            temporary.write_text("half")
+            context.stop()
+            context.stop()
+            left.extend(tmp_path.iterdir())
+
+    with pytest.raises(JobCancelled):
+        stop_twice()
+    assert ends == [130]
+    assert not left
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_that_an_answer_that_cannot_be_written_is_a_failure_in_one_line(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from engine.cli.program import run_program; sys.exit(run_program(['presets']))",
+    ]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("bitsmith: Cannot write the answer to standard output")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_that_a_message_with_a_huge_name_stays_short_and_harmless(
+    use_engine: Callable[[Engine], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(request: object, context: JobContext) -> object:
+        raise DataError(f"d.npz has no array '\x1b[2J{'x' * 100_000}'. Save it.")
+
+    use_engine(refuse)
+    assert run_program(EVALUATE) == 1
+    error = capsys.readouterr().err
+    assert len(error) < 3000
+    assert error.startswith("bitsmith: d.npz has no array '\\x1b[2Jxxx")
+    assert error.endswith("Save it.\n")
+
+
+def test_that_onnx_runtime_keeps_no_record_of_what_is_run(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    script = "import engine.model.runtime, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | {"XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        check=True,
+    )
+    assert ended.stdout == b"1\n"
+    assert not list(tmp_path.iterdir())

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from engine.data.dataset import describe_dataset, open_dataset
+from engine.data_choice_file import load_choice
 from engine.errors import DataError, JobCancelled
 from engine.job_context import JobContext
 from engine.requests.data import DataChoice
@@ -245,3 +246,48 @@ def test_that_an_image_that_has_gone_is_named(tmp_path: Path) -> None:
     for read in (lambda: dataset.content_digests(JobContext()), lambda: dataset.digest):
         with pytest.raises(DataError, match=r"2\.png"):
             read()
+
+
+def npy(header: str, content: bytes = bytes(64)) -> bytes:
+    """A file with this header, whatever it says."""
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + content
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr':" + "(" * 5000 + "}",
+        "{'descr':'<f4','fortran_order':False,'shape':(True,4),}",
+        "{'descr':'<f4','fortran_order':False,'shape':(-1,4),}",
+        "{'descr':'<f4','fortran_order':False,'shape':(4",
+        "__import__('os').abort()",
+        "{'descr':'<f4','fortran_order':False,'shape':(" + "1," * 6000 + "),}",
+    ],
+    ids=["deep", "bool", "negative", "cut", "code", "long"],
+)
+def test_that_a_header_that_makes_no_sense_is_refused(tmp_path: Path, header: str, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(npy(header))
+    if suffix == ".npz":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("features.npy", npy(header))
+    with pytest.raises(DataError, match="is not a readable") as caught:
+        open_dataset(DataChoice(str(path)), ROWS)
+    assert "allow_pickle" not in str(caught.value)
+
+
+def test_that_labels_beyond_int64_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, x=np.zeros((3, 4)), y=np.full(3, 2**63 + 5, np.uint64))
+    with pytest.raises(DataError, match="one class number per sample"):
+        open_dataset(DataChoice(path), ROWS)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": -1}, {"skip": -1}, {"take": -1}, {"excluded": (-1,)}, {"excluded": (10**40,)}]
+)
+def test_that_a_choice_that_counts_below_zero_is_refused_by_name(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "choice.json"
+    path.write_text(json.dumps({"bitsmith_data": 1, "path": "d.npz"} | change))
+    with pytest.raises(DataError, match=r"choice\.json is no choice of data"):
+        load_choice(path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engine.errors import ModelError
 from engine.model.opened import open_model
 from engine.model.opening import open_source
+from engine.model.sessions import load_session
 from engine.numerics.schemes import Kernel
 from tests.engine.models import build_model, conv_chain, normal, open_built, save_model
 
@@ -192,6 +195,14 @@ def test_that_weights_in_bodies_are_layers_named_by_the_path_of_their_body(tmp_p
     assert all(layer.kernels == (Kernel.FLOAT,) for layer in summary.layers)
 
 
+@pytest.mark.parametrize("name", ["q0.w", "a12.q"])
+def test_that_an_input_with_a_name_that_conversion_gives_is_refused(name: str, tmp_path: Path) -> None:
+    node = helper.make_node("MatMul", [name, "w"], ["y"])
+    model = build_model([node], {name: ["N", 6]}, ["y"], {"w": normal(6, 6)})
+    with pytest.raises(ModelError, match=f"m.onnx has an input or output '{name}', a name that Bitsmith needs"):
+        open_built(model, tmp_path)
+
+
 def test_that_opset_six_is_refused(tmp_path: Path) -> None:
     model = conv_chain()
     model.opset_import[0].version = 6
@@ -205,3 +216,101 @@ def test_that_opening_changes_no_file_and_the_digest_is_that_of_the_file(tmp_pat
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.onnx"]
     assert first.sha256 == second.sha256 != open_built(conv_chain(size=9), tmp_path, "n.onnx").source.sha256
+
+
+def edit(change: Callable[[onnx.ModelProto], object], folder: Path) -> Path:
+    model = conv_chain()
+    change(model)
+    path = folder / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def add_endless_function(model: onnx.ModelProto) -> None:
+    call = helper.make_node("F", ["a"], ["b"], domain="own")
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    model.functions.append(helper.make_function("own", "F", ["a"], ["b"], [call], opsets))
+    model.opset_import.append(opsets[1])
+    model.graph.node[1].CopyFrom(
+        helper.make_node("F", model.graph.node[1].input, model.graph.node[1].output, "f", domain="own")
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda model: setattr(model.graph.initializer[0], "raw_data", bytes(12)), "12 bytes for it"),
+        (lambda model: model.graph.initializer[0].dims.__setitem__(0, 1 << 60), "bytes for it"),
+        (lambda model: model.graph.initializer[0].dims.__setitem__(0, -8), "of shape"),
+        (lambda model: setattr(model.graph.initializer[0], "data_type", 0), "no type"),
+        (lambda model: setattr(model.graph.initializer[0], "data_type", 9999), "contradicts itself"),
+        (lambda model: model.graph.node[1].output.__setitem__(0, model.graph.node[0].output[0]), "contradicts itself"),
+        (add_endless_function, "contradicts itself"),
+    ],
+)
+def test_that_a_model_that_contradicts_itself_is_refused(
+    tmp_path: Path, change: Callable[[onnx.ModelProto], object], reason: str
+) -> None:
+    assert reason in refusal(edit(change, tmp_path))
+
+
+def test_that_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = edit(lambda model: setattr(model.graph.node[0], "name", "a_name_that_is_text"), tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"a_name_that_is_text", b"a_name_that_is_\xff\xfe\xfd\xfc"))
+    assert "no UTF-8 text" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("length", "4"),
+        ("length", "-1"),
+        ("length", "9" * 14),
+        ("offset", "-5"),
+        ("offset", "x"),
+        ("location", "a" * 5000),
+    ],
+)
+def test_that_external_data_that_cannot_be_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    path = save_external(tmp_path)
+    model = onnx.load(path, load_external_data=False)
+    for entry in model.graph.initializer[0].external_data:
+        if entry.key == key:
+            entry.value = value
+    path.write_bytes(model.SerializeToString())
+    assert len(refusal(path)) < 1000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_that_a_link_to_weights_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    path = save_external(tmp_path / "m")
+    weights = tmp_path / "m" / "weights.bin"
+    weights.rename(tmp_path / "secret.bin")
+    weights.symlink_to(tmp_path / "secret.bin")
+    assert "outside its own folder" in refusal(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX files")
+def test_that_devices_pipes_and_impossible_names_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for path in (Path("/dev/zero"), tmp_path / "pipe.onnx"):
+        assert "a device or a pipe" in refusal(path)
+    assert "Cannot read" in refusal(tmp_path / ("a" * 300))
+
+
+def test_that_a_model_that_the_runtime_refuses_is_named(tmp_path: Path) -> None:
+    path = edit(lambda model: setattr(model.opset_import[0], "version", 99), tmp_path)
+    with pytest.raises(ModelError, match=r"cannot load m\.onnx: ONNX Runtime only"):
+        load_session(open_model(path).graph_model)
+
+
+def test_that_a_node_without_its_input_is_refused_with_the_runtimes_reason(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("MatMul", ["b", "v"], ["y"]),
+    ]
+    model = build_model(nodes, {"x": ["N", 4]}, ["y"], {"w": normal(4, 8), "v": normal(8, 2)})
+    model.graph.node[1].ClearField("input")
+    assert "input size 0" in refusal(save_model(model, tmp_path))

@@ -286,3 +286,28 @@ def test_that_arithmetic_is_let_through(text: str) -> None:
 )  # fmt: skip
 def test_that_anything_but_arithmetic_is_not(text: str) -> None:
     assert not is_arithmetic(text)
+
+
+def test_that_an_archive_that_would_fill_the_memory_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/version", "3")
+        with archive.open("bomb/data.pkl", "w") as stream:
+            for _ in range(520):
+                stream.write(bytes(1 << 20))
+    with pytest.raises(ModelError, match="unpacks to 545 MB"):
+        open_model(path)
+
+
+def test_that_an_archive_damaged_anywhere_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt2"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m/archive_format", "pt2")
+        archive.writestr("m/models/model.json", "{}" * 50)
+        archive.writestr("m/data/weights/model.pt", b"\x80\x02}." * 20)
+    content = path.read_bytes()
+    for place in range(0, len(content), 5):
+        for byte in (0x00, 0x80, 0xFF):
+            path.write_bytes(content[:place] + bytes([byte]) + content[place + 1 :])
+            with pytest.raises(ModelError):
+                open_model(path)

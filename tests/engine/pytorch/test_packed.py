@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,11 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
+from safetensors import SafetensorError
 from torch import nn
 
 from engine.cli.program import run_program
-from engine.errors import ModelError
+from engine.errors import ModelError, OutputError
 from engine.job_context import JobContext
 from engine.jobs.operations import run_request
 from engine.model.opened import Model, open_model
@@ -310,3 +312,20 @@ def test_that_only_layers_of_the_same_kind_and_size_are_replaced(torch_files: Pa
     network.first = nn.Sequential(network.first)  # type: ignore[assignment]
     network.second = nn.Linear(128, 31)
     assert list(replace_layers(network, load_packed(output))) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_that_a_packed_file_is_readable_as_far_as_the_umask_lets_it(tmp_path: Path) -> None:
+    write(open_built(conv_chain(), tmp_path), LayerPlan(WeightScheme(4, True, PerChannel())), tmp_path)
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "packed.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_that_a_disk_that_is_full_is_said_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("engine.pytorch.packed_file.save_file", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        write(open_built(conv_chain(), tmp_path), LayerPlan(WeightScheme(4, True, PerChannel())), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]

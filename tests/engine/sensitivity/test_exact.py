@@ -363,3 +363,15 @@ def test_that_only_the_newest_analyses_are_kept(monkeypatch: pytest.MonkeyPatch)
     for index in range(4):
         resume.FigureStore([str(index)])
     assert len(list(cache_folder("sensitivity").iterdir())) == 2
+
+
+def test_that_a_cache_that_cannot_be_written_costs_the_resume_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(resume, "cache_folder", lambda kind: tmp_path / "file" / kind)
+    model = open_built(conv_chain(), tmp_path)
+    layer = model.summary.layers[0]
+    store, choice = resume.FigureStore(["key"]), choose_layer_plan(layer, 8, build_plan(model.summary, 8).defaults)
+    store.save(layer.name, choice, np.zeros((3, COLUMNS)))
+    assert store.load(layer.name, choice).shape == (0, COLUMNS)

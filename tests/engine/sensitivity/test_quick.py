@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import threading
@@ -16,6 +17,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from threadpoolctl import threadpool_info
 
+from engine.calibration.statistics import TensorStatistics
 from engine.errors import BitsmithError, JobCancelled
 from engine.job_context import CallbackContext, JobContext
 from engine.model.layers import find_layers
@@ -167,8 +169,9 @@ def test_that_rows_carry_the_bytes_that_the_plan_would_store(tmp_path: Path) -> 
         assert found.rows[layer.name].stored_bytes == expected
 
 
-def test_that_bands_of_layers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick, "ROWS_PER_LAYER", 1 << 20)
+@pytest.mark.parametrize("rows", [64, 1 << 20])
+def test_that_bands_of_layers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    monkeypatch.setattr(quick, "ROWS_PER_LAYER", rows)
     whole = analyze(tmp_path, JobContext())
     monkeypatch.setattr(quick, "BAND_BYTES", 1)
     for name, row in analyze(tmp_path, JobContext()).rows.items():
@@ -208,6 +211,25 @@ def test_that_runs_with_infinite_values_are_left_out_of_static_ranges() -> None:
     lows = [low for low, _ in finite.extremes]
     assert finite.statistics.range(ActivationRange(CalibrationMethod.AVERAGE))[0] == pytest.approx(np.mean(lows))
     assert finite.statistics.range(ActivationRange(CalibrationMethod.MINMAX))[0] == min(lows)
+
+
+def test_that_a_static_range_heeds_the_large_values_that_no_sampled_row_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick, "ROWS_PER_LAYER", 16)
+    proto = single("Conv", ["N", 1, 40, 40], (6, 1, 3, 3))
+    model = open_built(proto, tmp_path)
+    values = np.abs(normal(2, 1, 40, 40, seed=3))
+    values[:, :, 20, :3] = 60.0
+    whole = TensorStatistics()
+    whole.update(values)
+    inputs, _ = quick.collect_inputs(
+        model, model.layers, write_dataset(model, {"x": values}, tmp_path / "d.npz"), 2, JobContext()
+    )
+    assert max(rows.max() for rows in inputs["layer"].parts) < 60.0
+    for method in CalibrationMethod:
+        choice = ActivationRange(method)
+        assert inputs["layer"].statistics.range(choice) == whole.range(choice)
 
 
 def test_that_cancel_keeps_the_rows_that_were_handed_out(tmp_path: Path) -> None:
@@ -369,3 +391,19 @@ def test_that_a_dynamic_range_is_that_of_every_run() -> None:
     expected += only_large.activation_noise(matrix, ActivationMode.DYNAMIC, choice)
     assert inputs.activation_noise(matrix, ActivationMode.DYNAMIC, choice) == pytest.approx(expected, rel=1e-4)
     assert inputs.activation_noise(matrix, ActivationMode.STATIC, choice) > expected
+
+
+@pytest.mark.parametrize("figure", [-1e308, float("nan"), -1e5])
+def test_that_a_file_with_figures_that_cannot_be_is_refused(tmp_path: Path, figure: float) -> None:
+    cell = {"sqnr_db": figure, "stored_bytes": 8}
+    document = {
+        "model": {"sha256": "", "name": ""}, "method": "quick", "samples": 1, "data_digest": "",
+        "layers": {"conv": {"8": cell}},
+    }  # fmt: skip
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(BitsmithError, match=r"s\.json is not a sensitivity file"):
+        load_sensitivity(path)
+    cell["sqnr_db"] = 30.0
+    path.write_text(json.dumps(document))
+    assert load_sensitivity(path).value("conv", 8) == 30.0
