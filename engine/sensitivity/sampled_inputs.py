@@ -25,6 +25,8 @@ Matrix = npt.NDArray[np.float32]
 
 # Values of one run that go into the histogram of an input, from which its static range is read.
 HISTOGRAM_VALUES = 1 << 13
+# Along every axis of an input, places at which a channel is looked at first.
+SILENCE_STEPS = 4
 
 # The kernels that quantize a layer's input, by what they do to it.
 KERNEL_OF_MODE = {ActivationMode.STATIC: Kernel.QLINEAR, ActivationMode.DYNAMIC: Kernel.DYNAMIC}
@@ -57,13 +59,22 @@ def sample_input(layer: Layer, values: npt.NDArray[Any], limit: int, rng: np.ran
         counts = np.bincount(np.asarray(values).reshape(-1) % channels, minlength=channels)
         return InputSample(lookups=counts.astype(np.float64))
     rows = np.asarray(sample_rows(layer, values, limit, rng), np.float32)
-    others = tuple(axis for axis in range(values.ndim) if axis != _channel_axis(layer, values.ndim))
     return InputSample(
         rows=rows,
         extremes=(float(values.min()), float(values.max())),
         values=_draw_values(values, rng) if Kernel.QLINEAR in layer.kernels else None,
-        is_silent=np.logical_not(np.atleast_1d(values.any(axis=others))),
+        is_silent=_find_silent(values, _channel_axis(layer, values.ndim)),
     )
+
+
+def _find_silent(values: npt.NDArray[Any], axis: int) -> npt.NDArray[np.bool_]:
+    """Which channels are all zero. A few values tell of most that they are not; only the others are read whole."""
+    by_channel = np.moveaxis(values, axis, 0)
+    few = tuple(slice(None, None, max(size // SILENCE_STEPS, 1)) for size in by_channel.shape[1:])
+    is_silent = np.logical_not(by_channel[:, *few].any(axis=tuple(range(1, values.ndim))))
+    for channel in np.flatnonzero(is_silent):
+        is_silent[channel] = not by_channel[channel].any()
+    return is_silent
 
 
 def _channel_axis(layer: Layer, rank: int) -> int:
