@@ -567,6 +567,7 @@ def load_plan(path: Path) -> Plan:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(document, ensure_ascii=False).encode()  # half a character could be read, and not be written
     except OSError as error:
         raise PlanError(f"Cannot read the plan {path}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:

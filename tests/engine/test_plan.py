@@ -272,7 +272,8 @@ def test_that_malformed_defaults_are_refused_with_the_value(
         plan_from_json(document, "p.json")
 
 
-def test_that_a_file_nested_beyond_all_measure_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "deep.json").write_text("[" * 100_000)
-    with pytest.raises(PlanError, match=r"deep\.json is not a JSON file"):
-        load_plan(tmp_path / "deep.json")
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"provenance": "\\ud800"}'], ids=["nested", "half a character"])
+def test_that_a_file_that_could_not_be_written_again_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text(text)
+    with pytest.raises(PlanError, match=r"odd\.json is not a JSON file"):
+        load_plan(tmp_path / "odd.json")
