@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 
 from engine.numerics.schemes import Kernel
@@ -21,6 +22,22 @@ class KernelLimit:
     bits: int
     reason: str
     is_refused: bool = False
+
+
+class Common(StrEnum):
+    """What a converted file has one of for several layers, and that is counted for one of them.
+
+    input: the DynamicQuantizeLinear of a tensor that layers read. shape: that of a matrix on its way back to the
+    operator's layout. bound, spread: constants that spread values of groups over inputs that they do not divide,
+    of layers with the same inputs per channel, and of all layers. domain: the entry that operators of
+    com.microsoft need.
+    """
+
+    INPUT = "input"
+    SHAPE = "shape"
+    BOUND = "bound"
+    SPREAD = "spread"
+    DOMAIN = "domain"
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,12 @@ class LayerSummary:
         macs: multiply-accumulates per sample, from observed shapes; None if not observed.
         input_name, output_name: activation tensors in the prepared graph.
         constant_name_bytes: length of the names of weight and bias in the source.
+        bias_name_bytes: length of that of the bias alone.
+        operator_bytes: what a converted file saves where other operators replace the layer's: its nodes without the
+            names of weight and bias, and the name of their output where it is read.
+        output_reads: how often that name is read; 0 if it is the name of a graph output, which stays.
+        prefix_bytes: length of what the names of all that conversion adds for this layer begin with.
+        common: what is counted for this layer, though others use it, too.
         kernels: what conversion offers for this layer, best first; `float` is always there.
         weight_name: the weight's tensor; layers that share a weight have the same.
         shares_weight: whether another layer has this weight, too.
@@ -74,6 +97,11 @@ class LayerSummary:
     float_bits: int = 32
     kind: str = ""
     limits: tuple[KernelLimit, ...] = ()
+    bias_name_bytes: int = 0
+    operator_bytes: int = 0
+    output_reads: int = 1
+    prefix_bytes: int = len("q0.")
+    common: frozenset[Common] = frozenset()
 
     def limit(self, kernel: Kernel, bits: int) -> KernelLimit | None:
         """What is held against this kernel at this bit width; mostly nothing."""
@@ -94,6 +122,17 @@ class LayerSummary:
             self.float_bits,
             self.keeps_weight,
             self.limits,
+            self.axis,
+            self.groups,
+            self.shares_weight,
+            self.bias_name_bytes,
+            self.operator_bytes,
+            self.output_reads,
+            self.prefix_bytes,
+            self.common,
+            len(self.name),
+            len(self.input_name),
+            len(self.output_name),
         )
 
     @property

@@ -100,7 +100,7 @@ class Rewriter:
     def _set_weight(self, layer: Layer, value: ir.Value) -> None:
         """Put a weight that has Gemm's alpha multiplied in."""
         layer.node.replace_input_with(layer.weight_index, value)
-        if layer.op == "Gemm":
+        if "alpha" in layer.node.attributes and layer.op == "Gemm":
             layer.node.attributes["alpha"] = ir.AttrFloat32("alpha", 1.0)
 
     def _replace_weight(self, layer: Layer, weight: QuantizedWeight, share: Share, emit: Emitter) -> None:
@@ -217,7 +217,7 @@ class Rewriter:
             value = emit.apply("DequantizeLinear", [emit.constant("b", codes), product], "bd", axis)
         if layer.bias_node is None:
             layer.node.replace_input_with(2, value)
-            if layer.op == "Gemm":
+            if "beta" in layer.node.attributes and layer.op == "Gemm":
                 layer.node.attributes["beta"] = ir.AttrFloat32("beta", 1.0)
             return
         position = 1 if layer.bias_node.inputs[0] is layer.node.outputs[0] else 0

@@ -126,5 +126,6 @@ def _clean(model: ir.Model) -> None:
     values += model.graph.initializers.values()
     for value in values:
         if id(value) not in kept:
-            value.shape, value.type = None, None
+            value.shape, value.type, value.doc_string = None, None, None
+            value.metadata_props.clear()
     model.graph.sort()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from onnx_ir.passes import InvariantError
 from onnx_ir.serde import SerdeError
 
 from engine.errors import ModelError
+from engine.layer_sizes import mark_common
 from engine.model.graph import PLAIN_DTYPES, attribute_string, bodies_of, is_constant
 from engine.model.layers import RECURRENT_OPS, Layer, describe_layer, find_layers, kind_of, title_layer
 from engine.model.observation import observe_shapes
@@ -26,14 +27,17 @@ from engine.model.tying import count_shares, find_weight_names
 from engine.numerics.schemes import Kernel
 from engine.probe_table import current_table
 from engine.summary import LayerSummary, ModelSummary, NodeSummary, TensorSpec
+from engine.wire import field, tensor_bytes, varint
 
 _NOT_NUMERIC = (None, ir.DataType.STRING, ir.DataType.UNDEFINED)
 NO_LAYERS = "no Conv, Gemm, MatMul, LSTM, GRU, RNN or embedding with a constant float32 weight was found in it."
 WEIGHTED_OPS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
-# Descriptor of an initializer in the file: name, dims, dtype, tags.
-INITIALIZER_DESCRIPTOR_BYTES = 12
-TENSOR_DESCRIPTOR_BYTES = 16
-HEADER_BYTES = 36
+# Names that stand for those of layers' weights and biases where a file is weighed: as long as "q0.d".
+STAND_IN = 4
+# The first that knows scales per axis, to which conversion raises others.
+PER_AXIS_OPSET = 13
+# Constants up to here are weighed as they are written, larger ones by their descriptor and payload.
+SMALL_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -129,9 +133,11 @@ def summarize(model: Model) -> ModelSummary:
             weight_name=names[layer.name],
             shares_weight=shares[names[layer.name]] > 1,
             keeps_weight=layer.weight_value in kept,
+            prefix_bytes=len(f"q{index}."),
         )
-        for layer in model.layers
+        for index, layer in enumerate(model.layers)
     )
+    layers = mark_common(layers)
     return ModelSummary(
         path=str(model.path),
         sha256=model.source.sha256,
@@ -172,6 +178,9 @@ def _summarize_layer(layer: Layer, shapes: dict[str, tuple[int, ...]]) -> LayerS
         input_name=str(layer.input_value.name),
         output_name=str(layer.output_value.name),
         constant_name_bytes=sum(len(str(value.name)) for value in layer_constants(layer)),
+        bias_name_bytes=sum(len(str(value.name)) for value in layer_constants(layer)[1:]),
+        operator_bytes=_operator_bytes(layer),
+        output_reads=_count_reads(layer.output_value),
         kernels=layer.kernels,
         float_bits=16 if layer.is_half else 32,
         weight_name=str(layer.weight_value.name),
@@ -246,34 +255,100 @@ def _kept_weights(model: Model) -> set[ir.Value]:
 
 
 def _fixed_bytes(model: Model) -> int:
-    """What the file weighs without the weights and biases of layers, from the serialised nodes."""
-    layered = [value for layer in model.layers for value in layer_constants(layer)]
-    names = {str(value.name) for value in layered} - {str(value.name) for value in _kept_weights(model)}
-    nodes = sum(_node_bytes(node) for node in model.graph) - sum(len(str(value.name)) for value in layered)
-    constants = sum(
-        value.const_value.nbytes + len(name) + INITIALIZER_DESCRIPTOR_BYTES
-        for name, value in model.graph.initializers.items()
-        if name not in names and value.const_value is not None
-    )
-    ends = [*model.graph.inputs, *model.graph.outputs]
-    interface = sum(len(str(value.name)) + TENSOR_DESCRIPTOR_BYTES + 6 * len(value.shape or ()) for value in ends)
-    return nodes + constants + interface + HEADER_BYTES
+    """What the file weighs without the weights and biases of layers, and without what conversion adds."""
+    graph = model.graph
+    layered = {value for layer in model.layers for value in layer_constants(layer)}
+    own = {str(value.name) for value in layered - _kept_weights(model)}
+    total = sum(_node_bytes(node, layered) for node in graph)
+    known: set[object] = set()
+    for name, value in graph.initializers.items():
+        tensor = value.const_value
+        if name in own or tensor is None or not (value.uses() or value.is_graph_output()):
+            continue
+        if not len(tensor.shape) and tensor.dtype != ir.DataType.STRING:  # equal scalars are written once
+            key = (tensor.dtype, tensor.tobytes())
+            if key in known:
+                continue
+            known.add(key)
+        total += _constant_bytes(name, tensor)
+    ends = (*graph.inputs, *graph.outputs)
+    return total + sum(_interface_bytes(value, model.source.opset) for value in ends) + _header_bytes(model)
 
 
-def _node_bytes(node: ir.Node) -> int:
-    """Length of the node in the file, without exporters' notes (stack traces, module paths)."""
+def _interface_bytes(value: ir.Value, opset: int) -> int:
+    """Of an input or output. Integer weights raise an old operator set, and with it go remarks on dimensions."""
+    proto = ir.to_proto(value)
+    if opset < PER_AXIS_OPSET:
+        proto.type.ClearField("denotation")
+        for dimension in proto.type.tensor_type.shape.dim:
+            dimension.ClearField("denotation")
+    return field(proto.ByteSize())
+
+
+def _constant_bytes(name: str, tensor: ir.TensorProtocol) -> int:
+    if tensor.nbytes <= SMALL_BYTES and not isinstance(tensor, ir.ExternalTensor):
+        return field(ir.to_proto(tensor).ByteSize())
+    return tensor_bytes(tuple(int(size) for size in tensor.shape.numpy()), tensor.nbytes, len(name))
+
+
+def _header_bytes(model: Model) -> int:
+    """Everything around the graph's nodes, constants, inputs and outputs."""
+    source = model.graph_model
+    header = onnx.ModelProto(ir_version=source.ir_version)
+    for attribute in ("producer_name", "producer_version", "domain", "doc_string", "model_version"):
+        if (value := getattr(source, attribute)) is not None and attribute != "doc_string":
+            setattr(header, attribute, value)
+    for domain, version in source.graph.opset_imports.items():
+        header.opset_import.add(domain=domain, version=version)
+    for key, text in source.metadata_props.items():
+        header.metadata_props.add(key=key, value=text)
+    functions = sum(field(ir.to_proto(function).ByteSize()) for function in source.functions.values())
+    name = field(len(source.graph.name)) if source.graph.name else 0
+    return int(header.ByteSize()) + functions + name + 1 + varint(model.source.file_bytes // 4)
+
+
+def _node_bytes(node: ir.Node, layered: Collection[ir.Value]) -> int:
+    """Length of the node in the file, without exporters' notes (stack traces, module paths) and layers' constants."""
     proto = ir.to_proto(node)
     _strip_notes(proto)
-    return int(proto.ByteSize()) + 3
+    names = [len(str(value.name)) for value in node.inputs if value is not None and value in layered]
+    shorter = int(proto.ByteSize()) - sum(names) + STAND_IN * len(names)
+    return field(shorter) - STAND_IN * len(names)
+
+
+def _operator_bytes(layer: Layer) -> int:
+    """What goes where other operators replace the layer's."""
+    if layer.op in RECURRENT_OPS:  # DynamicQuantizeLSTM names all eight inputs of an LSTM, be they empty
+        return -field(0) * (8 - len(layer.node.inputs)) if layer.part == "R" else 0
+    nodes = [layer.node] if layer.bias_node is None else [layer.node, layer.bias_node]
+    output = layer.output_value
+    names = _count_reads(output) * len(str(output.name))
+    return sum(_node_bytes(node, layer_constants(layer)) for node in nodes) + names + _notes_bytes(output)
+
+
+def _notes_bytes(value: ir.Value) -> int:
+    """Exporters' notes on a graph output, which do not survive the operator that wrote it."""
+    if not value.is_graph_output():
+        return 0
+    proto = ir.to_proto(value)
+    total = field(proto.ByteSize())
+    proto.ClearField("metadata_props")
+    proto.ClearField("doc_string")
+    return total - field(proto.ByteSize())
+
+
+def _count_reads(value: ir.Value) -> int:
+    """How often nodes name the value; 0 if it is a graph output, whose name stays."""
+    return 0 if value.is_graph_output() else len(value.uses())
 
 
 def _strip_notes(node: onnx.NodeProto) -> None:
     """Drop notes and shapes, those in bodies included, as conversion does."""
     del node.metadata_props[:]
-    node.doc_string = ""
+    node.ClearField("doc_string")
     bodies = [graph for item in node.attribute for graph in ([item.g] if item.HasField("g") else item.graphs)]
     for body in bodies:
-        body.doc_string = ""
+        body.ClearField("doc_string")
         del body.value_info[:]
         for inner in body.node:
             _strip_notes(inner)
