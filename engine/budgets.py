@@ -14,9 +14,21 @@ from engine.latency.prediction import predict_latency_us
 from engine.plan import Plan
 from engine.prediction import predict_ram_bytes
 from engine.requests.allocation import Budget
-from engine.sensitivity.matrix import Metric, damage
+from engine.sensitivity.matrix import Metric, damage, undamage
 from engine.sizes import bits_per_weight, predict_file_bytes
 from engine.summary import ModelSummary
+
+# By what part sums of losses or times may differ with the order of their terms.
+ROUNDING = 1e-9
+# What a sum of losses is called where it counts as a loss, with its unit.
+LOSS_NAMES = {
+    Metric.SQNR: ("noise-to-signal ratio", ""),
+    Metric.KL: ("KL divergence", " nats"),
+    Metric.LOSS: ("rise of the loss", " nats"),
+    Metric.MSE: ("mean squared error", ""),
+    Metric.COSINE: ("1 − cosine similarity", ""),
+    Metric.TOP1_DROP: ("drop of top-1", " points"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,7 @@ class Limit:
     Attributes:
         cost: of one candidate of a decision.
         measure: of a whole plan, the same unit.
-        say: the achievable range in a sentence, from the least and the most.
+        say: whether it can be reached by itself, and the achievable range, in a sentence; from the least and the most.
     """
 
     capacity: float
@@ -35,16 +47,57 @@ class Limit:
     say: Callable[[float, float], str]
 
 
-def loss_limit(budget: Budget) -> float | None:
-    """The most that the plan may lose, as `damage`; None without such a limit."""
+@dataclass(frozen=True)
+class LossLimit:
+    """The most that a plan may lose.
+
+    Attributes:
+        damage: as `damage` counts it.
+        metric: that is summed up.
+        is_sqnr: whether it was given as the least SQNR.
+    """
+
+    damage: float
+    metric: Metric
+    is_sqnr: bool
+
+    @property
+    def name(self) -> str:
+        """What is limited, as users know it."""
+        return "SQNR" if self.is_sqnr else LOSS_NAMES[self.metric][0]
+
+    def say(self, loss: float) -> str:
+        """A loss in the unit of the limit."""
+        return f"{undamage(Metric.SQNR, loss):.4g} dB" if self.is_sqnr else f"{loss:.4g}{LOSS_NAMES[self.metric][1]}"
+
+    def quote(self, loss: float) -> str:
+        """As `say`, rounded so that this loss is within the limit that the text names."""
+        if loss <= 0:
+            return self.say(0.0)
+        if not self.is_sqnr:
+            return f"{_round_up(loss, _grain(loss, 4), '.4g')}{LOSS_NAMES[self.metric][1]}"
+        hundredths = math.ceil(100 * undamage(Metric.SQNR, loss))
+        while damage(Metric.SQNR, hundredths / 100) < loss:
+            hundredths -= 1
+        return f"{hundredths / 100:.2f} dB"
+
+
+def wanted_metric(budget: Budget, metric: Metric | None) -> Metric | None:
+    """The metric that counts: what the budget limits, or the one asked for, if any."""
+    return Metric.SQNR if budget.min_sqnr_db is not None else metric
+
+
+def loss_limit(budget: Budget, metric: Metric) -> LossLimit | None:
+    """The most that the plan may lose in a metric; None without such a limit."""
     if budget.min_sqnr_db is not None:
-        return damage(Metric.SQNR, budget.min_sqnr_db)
-    return budget.max_loss
+        return LossLimit(damage(Metric.SQNR, budget.min_sqnr_db) * (1 + ROUNDING), metric, is_sqnr=True)
+    return None if budget.max_loss is None else LossLimit(budget.max_loss * (1 + ROUNDING), metric, is_sqnr=False)
 
 
 def offers_float(budget: Budget) -> bool:
     """Whether layers may leave the integer kernels: where loss or latency is limited, not only the size."""
-    return loss_limit(budget) is not None or budget.latency_ms is not None or budget.latency_ratio is not None
+    limits = (budget.min_sqnr_db, budget.max_loss, budget.latency_ms, budget.latency_ratio)
+    return any(limit is not None for limit in limits)
 
 
 def read_limits(budget: Budget, model: ModelSummary, latencies: Latencies | None) -> list[Limit]:
@@ -58,58 +111,74 @@ def read_limits(budget: Budget, model: ModelSummary, latencies: Latencies | None
         if value is not None and not 0 < value <= 1:
             raise BudgetError(f"A {name.replace('_', ' ')} of {value} is out of range. Give a number between 0 and 1.")
     limits = []
-    size = budget.file_bytes
     if budget.size_ratio is not None:
-        size = min(int(budget.size_ratio * model.file_bytes), size or model.file_bytes)
-    if size is not None:
-        limits.append(_size_limit(size, model))
+        limits.append(_ratio_limit(budget.size_ratio, model))
+    if budget.file_bytes is not None:
+        limits.append(_size_limit(budget.file_bytes, model))
     if budget.bits_per_weight is not None:
         limits.append(_bits_limit(budget.bits_per_weight, model))
     if budget.ram_bytes is not None:
         limits.append(_ram_limit(budget.ram_bytes, model))
-    if budget.latency_ms is not None or budget.latency_ratio is not None:
-        limits.append(_latency_limit(budget, model, latencies))
-    if not limits and loss_limit(budget) is None:
+    if budget.latency_ms is not None:
+        limits.append(_latency_limit(budget.latency_ms, model, latencies))
+    if budget.latency_ratio is not None:
+        limits.append(_latency_limit(budget.latency_ratio, model, latencies, is_ratio=True))
+    if not limits and not offers_float(budget):
         raise BudgetError("The budget says no limit. Give a size, bits per weight, a loss, a latency or memory.")
     return limits
 
 
+def _ratio_limit(ratio: float, model: ModelSummary) -> Limit:
+    size = _whole(ratio * model.file_bytes)
+
+    def say(least: float, most: float) -> str:
+        shown = _round_up(least / model.file_bytes, 1e-3, ".3f")
+        return (
+            f"A size ratio of {ratio:.3f} {_judge(size, least)}: with these layers free the file can be "
+            f"{shown} to {max(float(shown), most / model.file_bytes):.3f} of the source."
+        )
+
+    return Limit(size, count_file_bytes, lambda plan: predict_file_bytes(model, plan), say)
+
+
 def _size_limit(size: int, model: ModelSummary) -> Limit:
     def say(least: float, most: float) -> str:
-        reachable = math.ceil(1000 * least / model.file_bytes) / 1000
         return (
-            f"A size ratio of {size / model.file_bytes:.3f} cannot be reached: with these layers free the file can be "
-            f"{reachable:.3f} to {most / model.file_bytes:.3f} of the source."
+            f"A file of {describe_bytes(size)} {_judge(size, least)}: with these layers free it can be "
+            f"{_range_of_bytes(least, most)}."
         )
 
     return Limit(size, count_file_bytes, lambda plan: predict_file_bytes(model, plan), say)
 
 
 def _bits_limit(bits: float, model: ModelSummary) -> Limit:
+    weights = max(model.parameters, 1)
+    capacity = _whole(bits * weights)
+
     def say(least: float, most: float) -> str:
-        reachable = math.ceil(100 * least / max(model.parameters, 1)) / 100
+        shown = _round_up(least / weights, 1e-2, ".2f")
         return (
-            f"{bits:g} bits per weight cannot be reached: with these layers free they can be "
-            f"{reachable:.2f} to {most / max(model.parameters, 1):.2f}, scales included."
+            f"{bits:g} bits per weight {_judge(capacity, least)}: with these layers free they can be "
+            f"{shown} to {max(float(shown), most / weights):.2f}, scales included."
         )
 
     def measure(plan: Plan) -> float:
-        return bits_per_weight(model, plan) * model.parameters
+        return round(bits_per_weight(model, plan) * weights)
 
-    return Limit(bits * model.parameters, count_stored_bits, measure, say)
+    return Limit(capacity, count_stored_bits, measure, say)
 
 
 def _ram_limit(size: int, model: ModelSummary) -> Limit:
     def say(least: float, most: float) -> str:
         return (
-            f"Weights in {describe_bytes(size)} of memory cannot be reached: with these layers free they take "
-            f"{describe_bytes(least)} to {describe_bytes(most)}."
+            f"Weights in {describe_bytes(size)} of memory {_judge(size, least)}: with these layers free they take "
+            f"{_range_of_bytes(least, most)}."
         )
 
     return Limit(size, count_ram_bytes, lambda plan: predict_ram_bytes(model, plan), say)
 
 
-def _latency_limit(budget: Budget, model: ModelSummary, latencies: Latencies | None) -> Limit:
+def _latency_limit(value: float, model: ModelSummary, latencies: Latencies | None, *, is_ratio: bool = False) -> Limit:
     """Milliseconds per call.
 
     Raises:
@@ -118,21 +187,55 @@ def _latency_limit(budget: Budget, model: ModelSummary, latencies: Latencies | N
     cost = time_of(latencies, model)
     assert latencies is not None
     known = latencies
-    limit = min(
-        math.inf if budget.latency_ms is None else budget.latency_ms,
-        math.inf if budget.latency_ratio is None else budget.latency_ratio * known.float_us / 1000,
-    )
+    float_ms = known.float_us / 1000
+    capacity = value * float_ms if is_ratio else value
 
     def measure(plan: Plan) -> float:
         return predict_latency_us(model, plan, known).us / 1000
 
     def say(least: float, most: float) -> str:
+        if is_ratio:
+            shown = _round_up(least / float_ms, 1e-3, ".3f")
+            return (
+                f"A latency ratio of {value:.3f} {_judge(capacity, least)}: with these layers free it is predicted at "
+                f"{shown} to {max(float(shown), most / float_ms):.3f} of the {float_ms:.3g} ms in float."
+            )
+        shown = _round_up(least, _grain(least, 3), ".3g") if least > 0 else "0"
         return (
-            f"A latency of {limit:.3g} ms cannot be reached: with these layers free it is predicted at "
-            f"{least:.3g} to {most:.3g} ms, and {known.float_us / 1000:.3g} ms in float."
+            f"A latency of {value:.3g} ms {_judge(capacity, least)}: with these layers free it is predicted at "
+            f"{shown} to {max(float(shown), most):.3g} ms, and {float_ms:.3g} ms in float."
         )
 
-    return Limit(limit, cost, measure, say)
+    return Limit(capacity * (1 + ROUNDING), cost, measure, say)
+
+
+def _whole(value: float) -> int:
+    """Whole bytes or bits; what multiplying a decimal loses is no less of them."""
+    return math.floor(value + 1e-3)
+
+
+def _judge(capacity: float, least: float) -> str:
+    """Of several limits that leave no plan together, each may be within reach."""
+    return "cannot be reached" if least > capacity else "alone could be reached"
+
+
+def _range_of_bytes(least: float, most: float) -> str:
+    grain = 10_000 if least >= 1e6 else 100
+    shown = math.ceil(least / grain) * grain
+    return f"{describe_bytes(shown)} to {describe_bytes(max(shown, most))}"
+
+
+def _grain(value: float, digits: int) -> float:
+    """One in the last of so many digits."""
+    return 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+
+
+def _round_up(value: float, grain: float, form: str) -> str:
+    """So that the least that is named is within reach as it is written."""
+    steps = math.floor(value / grain)
+    while float(format(steps * grain, form)) < value:
+        steps += 1
+    return format(steps * grain, form)
 
 
 def describe_budget(budget: Budget) -> str:

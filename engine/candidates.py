@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +37,7 @@ class Decision:
 
     Attributes:
         options: candidates, most bits first; the same object for all layers of one form with the same candidates.
-        losses: per candidate; fewer bits never promise less.
+        losses: per candidate.
     """
 
     layers: tuple[LayerSummary, ...]
@@ -68,11 +67,15 @@ class Candidates:
     def decide(self, layers: tuple[LayerSummary, ...]) -> Decision:
         """The candidates of layers that get the same bits, most bits first.
 
+        Where no integer kernel is left that is allowed, float ones are offered.
+
         Raises:
             BudgetError: no kernel is left.
         """
         rows = [self._rows[layer.name] for layer in layers]
-        options = self._options_of(layers, self._measured_widths(rows))
+        options = self._options_of(layers, self._measured_widths(rows, offers_float=self._is_float_offered))
+        if not options and not self._is_float_offered:
+            options = self._options_of(layers, self._measured_widths(rows, offers_float=True))
         if not options:
             kernels = ", ".join(sorted(self._forbidden))
             raise BudgetError(f"{layers[0].title} has no kernel left: {kernels} may not be used. Allow one or lock it.")
@@ -80,15 +83,15 @@ class Candidates:
             [layer_damage(row, option.choices[at], self._metric) or 0.0 for option in options]
             for at, row in enumerate(rows)
         ]
-        return Decision(layers, options, tuple(itertools.accumulate(map(sum, zip(*own, strict=True)), max)))
+        return Decision(layers, options, tuple(map(sum, zip(*own, strict=True))))
 
-    def _measured_widths(self, rows: Sequence[SensitivityRow]) -> tuple[int, ...]:
+    def _measured_widths(self, rows: Sequence[SensitivityRow], *, offers_float: bool) -> tuple[int, ...]:
         """The bits that all rows know the metric of, and 32, most bits first."""
         metric = self._metric
         widths = [bits for bits, cell in rows[0].cells.items() if metric in cell.values]
         for row in rows[1:]:
             widths = [bits for bits in widths if bits in row.cells and metric in row.cells[bits].values]
-        if not self._is_float_offered and any(bits <= 8 for bits in widths):
+        if not offers_float and any(bits <= 8 for bits in widths):
             return tuple(sorted((bits for bits in widths if bits <= 8), reverse=True))
         return tuple(sorted({32, *widths}, reverse=True))
 

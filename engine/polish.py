@@ -2,8 +2,8 @@
 
 Additivity of the layers' losses breaks at very low bits, so the plan that allocation chooses is measured
 as a whole, and plans near it are tried: for a budget of size, swaps that take bits from one decision and
-give them to another, in the order of their predicted gain; for a budget of loss, tighter and looser
-limits on the predicted loss. Anytime: the best so far is handed out whenever it changes.
+give them to another, in the order of their predicted gain; for a budget of loss, smaller and larger plans
+of the front. Anytime: the best so far is handed out whenever it changes.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from engine.allocation import Problem
-from engine.budgets import Limit, loss_limit, offers_float, read_limits
+from engine import knapsack
+from engine.allocation import explain
+from engine.allocation_problem import Problem
+from engine.allocation_solver import solve
+from engine.budgets import Limit, LossLimit, loss_limit, offers_float, read_limits, wanted_metric
 from engine.candidates import count_file_bytes
 from engine.data.dataset import Dataset
 from engine.errors import BudgetError
@@ -26,12 +29,11 @@ from engine.job_context import JobContext
 from engine.model.opened import Model
 from engine.plan import Plan
 from engine.requests.allocation import AllocateRequest, PolishRequest, PolishResult, PolishStep
-from engine.sensitivity.matrix import Metric, damage, undamage
+from engine.sensitivity.matrix import Metric, damage
 from engine.sensitivity.plan_meter import PlanMeter
 
-# A loss budget is met by bisection over the limit on the predicted loss.
-BISECTIONS = 12
-WIDEST_FACTOR = 64.0
+# A loss budget is met by bisection over so many plans of the front: ten evaluations.
+LADDER_PLANS = 1024
 Chosen = npt.NDArray[np.int64]
 
 
@@ -52,21 +54,21 @@ def polish(model: Model, dataset: Dataset, request: PolishRequest, context: JobC
         request.latencies,
         request.forbidden_kernels,
     )
-    wanted = loss_limit(budget)
     problem = Problem.of(asked, offers_float=offers_float(budget))
+    wanted = loss_limit(budget, problem.metric)
     limits = read_limits(budget, model.summary, request.latencies)
     context.report(0, 1, "Running the float model")
     meter = PlanMeter(model, dataset, request.samples, context)
-    wish = Metric.SQNR if budget.min_sqnr_db is not None else request.metric
+    wish = wanted_metric(budget, request.metric)
     if wanted is not None and wish is None:
         wish = problem.metric
     search = _Search(problem, limits, meter, context, time.monotonic() + request.seconds, request.seconds, wish)
-    start = problem.solve(limits, wanted)
+    start = solve(problem, limits, wanted)
     first = search.measure(start)
     if wanted is None:
         search.swap(start)
     else:
-        search.bisect(wanted)
+        search.bisect(wanted, _build_ladder(problem, asked))
     assert search.best is not None
     return PolishResult(first, search.best, search.metric, search.evaluations)
 
@@ -102,7 +104,7 @@ class _Search:
         left = max(self.deadline - time.monotonic(), 0.0)
         done = round(100 * (1 - left / self.seconds)) if self.seconds > 0 else 100
         self.context.report(done, 100, f"Measuring plan {self.evaluations + 1}")
-        plan = self.problem.explain(chosen)
+        plan = explain(self.problem, chosen)
         measured = self.meter.measure(plan, self.context)
         self.evaluations += 1
         self.metric = self._choose_metric(measured)
@@ -177,44 +179,37 @@ class _Search:
 
     # --- budgets of loss -----------------------------------------------------------------------------
 
-    def bisect(self, wanted: float) -> None:
-        """The smallest plan whose measured loss is within `wanted`, along the plans that prediction ranks.
+    def bisect(self, wanted: LossLimit, ladder: Sequence[Chosen]) -> None:
+        """The smallest plan of `ladder`, smallest first, whose measured loss is within `wanted`.
 
         Raises:
-            BudgetError: not even the best plan measures well enough.
+            BudgetError: none of those tried measures well enough.
         """
         assert self.best is not None
-        tight, loose = 1 / WIDEST_FACTOR, WIDEST_FACTOR
-        found = self.best if self.loss(self.best) <= wanted else None
-        tight, loose = (1.0, loose) if found else (tight, 1.0)
-        for _ in range(BISECTIONS):
-            factor = math.sqrt(tight * loose)
-            chosen = self._solve_near(wanted * factor)
-            if chosen is None:
-                tight = factor
+        found = self.best if self.loss(self.best) <= wanted.damage else None
+        low, high = 0, len(ladder)
+        while low < high and not self.is_over:
+            self.context.check_cancelled()
+            middle = (low + high) // 2
+            chosen = ladder[middle]
+            if not self._fits(chosen):
+                high = middle
                 continue
-            if self.is_over:
-                break
-            is_new = chosen.tobytes() not in self._losses
-            step = self.measure(chosen) if is_new else None
-            if self._losses[chosen.tobytes()] > wanted:
-                loose = factor
+            step = None if chosen.tobytes() in self._losses else self.measure(chosen)
+            if self._losses[chosen.tobytes()] > wanted.damage:
+                low = middle + 1
                 continue
-            tight = factor
+            high = middle
             if step is not None and (found is None or step.predicted.file_bytes < found.predicted.file_bytes):
                 found = step
                 self.keep(step)
         if found is None:
+            advice = "Give it more time, or allow" if low < high else "Allow"
+            measured = dataclasses.replace(wanted, metric=self.metric)
             raise BudgetError(
-                f"No plan measured {_say(self.metric, wanted)} or better; the best tried had "
-                f"{_say(self.metric, self.loss(self.best))}. Allow more loss, or unlock layers."
+                f"No plan measured a {measured.name} of {measured.say(wanted.damage)} or better; the best tried had "
+                f"{measured.quote(min(self._losses.values()))}. {advice} more loss, or unlock layers."
             )
-
-    def _solve_near(self, limit: float) -> Chosen | None:
-        try:
-            return self.problem.solve(self.limits, limit)
-        except BudgetError:
-            return None
 
     def _choose_metric(self, measured: Mapping[Metric, float]) -> Metric:
         """What is improved: the metric asked for, a rise of the loss being a KL; without a wish KL where it is."""
@@ -225,11 +220,22 @@ class _Search:
         return dataclasses.replace(plan, provenance=f"measured on {self.meter.samples} samples")
 
 
+def _build_ladder(problem: Problem, asked: AllocateRequest) -> Sequence[Chosen]:
+    """Plans of the front by size, smallest first; the last one is what loses least.
+
+    Top-1 drops of single layers are counts of a few samples, mostly zero: they neither add up nor tell plans
+    apart. Plans are ranked by the metric that ranks layers then, which the same cells hold.
+    """
+    losses = problem.losses
+    if problem.metric == Metric.TOP1_DROP:
+        ranking = dataclasses.replace(asked, metric=problem.sensitivity.metrics[0])
+        ranked = Problem.of(ranking, offers_float=offers_float(asked.budget))
+        if [item.options for item in ranked.decisions] == [item.options for item in problem.decisions]:
+            losses = ranked.losses
+    return list(knapsack.front(problem.costs(count_file_bytes), losses, LADDER_PLANS))
+
+
 def _steps(chosen: Chosen, losses: npt.NDArray[np.float64], direction: int) -> list[tuple[int, int]]:
     """(decision, candidate) one place away: candidates are sorted by bits, most first."""
     found = [(row, int(index) + direction) for row, index in enumerate(chosen)]
     return [(row, to) for row, to in found if 0 <= to < losses.shape[1] and np.isfinite(losses[row, to])]
-
-
-def _say(metric: Metric, loss: float) -> str:
-    return f"{metric} {undamage(metric, loss):.4g}"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.numerics.schemes import Kernel
+from engine.numerics.schemes import ActivationMode, Kernel
 from engine.plan import LayerPlan, Plan
-from engine.sensitivity.matrix import Metric, SensitivityRow, damage, undamage
+from engine.sensitivity.matrix import LOSSLESS, Metric, SensitivityRow, damage, undamage
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary
 
@@ -18,12 +18,23 @@ from engine.summary import LayerSummary, ModelSummary
 def layer_damage(row: SensitivityRow, choice: LayerPlan, metric: Metric) -> float | None:
     """What one layer in this form adds to the network's loss, as `damage`; None if its bits were not measured.
 
-    What the kernel does to the layer's input is added where it was measured.
+    Fewer bits are never promised to lose less than more bits do: where a measurement says so, it is noise. What
+    the kernel does to the layer's input is added where it was measured.
     """
-    value = row.value(choice.weights.bits, metric)
-    if value is None:
+    bits = choice.weights.bits
+    if bits == 32:
+        return 0.0
+    cell = row.cells.get(bits)
+    worst = None if cell is None else cell.values.get(metric)
+    if worst is None:
         return None
-    total = damage(metric, value)
+    sign = -1.0 if metric in LOSSLESS else 1.0
+    for width, other in row.cells.items():
+        if width > bits:
+            value = other.values.get(metric)
+            if value is not None and sign * value > sign * worst:
+                worst = value
+    total = damage(metric, worst)
     if choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC):
         cell = row.activations.get(choice.activations)
         if cell is not None and metric in cell.values:
@@ -31,20 +42,36 @@ def layer_damage(row: SensitivityRow, choice: LayerPlan, metric: Metric) -> floa
     return total
 
 
-def predict_value(model: ModelSummary, plan: Plan, rows: Mapping[str, SensitivityRow], metric: Metric) -> float | None:
-    """The metric of a plan; None while a layer that loses something waits to be measured.
+def layer_loss(row: SensitivityRow | None, choice: LayerPlan, metric: Metric) -> float | None:
+    """What one layer counts for in a plan; None if it loses something that waits to be measured.
 
     A layer whose row is there and empty cannot be measured (in the body of an If, say) and counts nothing.
     """
+    if choice.weights.bits == 32 or (row is not None and not row.cells):
+        return 0.0
+    return None if row is None else layer_damage(row, choice, metric)
+
+
+def leaves_activations_out(model: ModelSummary, plan: Plan, rows: Mapping[str, SensitivityRow], metric: Metric) -> bool:
+    """Whether some layer's input is quantized and what that loses was not measured: the prediction is lower then."""
+    for layer in model.layers:
+        choice, row = plan.layer(layer.name), rows.get(layer.name)
+        if choice.activations == ActivationMode.FLOAT or row is None or not row.cells:
+            continue
+        cell = row.activations.get(choice.activations)
+        if cell is None or metric not in cell.values:
+            return True
+    return False
+
+
+def predict_value(model: ModelSummary, plan: Plan, rows: Mapping[str, SensitivityRow], metric: Metric) -> float | None:
+    """The metric of a plan; None while a layer that loses something waits to be measured.
+
+    Of the weights alone where `leaves_activations_out`: exact and loss-aware analysis measure no activations.
+    """
     total = 0.0
     for layer in model.layers:
-        choice = plan.layer(layer.name)
-        if choice.weights.bits == 32:
-            continue
-        row = rows.get(layer.name)
-        if row is not None and not row.cells:
-            continue
-        own = layer_damage(row, choice, metric) if row is not None else None
+        own = layer_loss(rows.get(layer.name), plan.layer(layer.name), metric)
         if own is None:
             return None
         total += own

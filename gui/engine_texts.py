@@ -18,7 +18,11 @@ REASONS = (
     "nothing else is allowed",
     "{bits} bits would save {size} and add {share}",
     "{bits} bits would save {size} and make that loss {factor} times as large",
+    "{bits} bits would save {size} and remove {share}",
     "{bits} bits would take {size} more and remove {share}",
+    "{bits} bits would take {size} more and add {share}",
+    "{bits} bits would take {size} more and make that loss {factor} times as large",
+    "Has the bits of {layer}, which is locked and shares its weight",
 )
 JOINT, SENTENCE = "{first}; {second}", "{sentence}."
 WARNINGS = (

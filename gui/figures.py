@@ -11,7 +11,7 @@ from engine.latency.prediction import Between, predict_between, predict_latency_
 from engine.numerics.schemes import Kernel, WeightScheme
 from engine.placement import Placement, place
 from engine.plan import LayerPlan, Plan
-from engine.prediction import layer_damage, loaded_bytes
+from engine.prediction import layer_loss, loaded_bytes
 from engine.sensitivity.matrix import Metric, SensitivityRow, undamage
 from engine.sizes import METADATA_BYTES, activation_bytes, layer_bytes, shared_bytes, stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary
@@ -139,7 +139,7 @@ class Ledger:
                 by_form = {}
                 known[number] = _Losses(row, by_form)
             if form not in by_form:
-                by_form[form] = _damage_of(row, choices[number], metric)
+                by_form[form] = layer_loss(row, choices[number], metric)
             loss = by_form[form]
             if loss is None:
                 return None
@@ -167,10 +167,3 @@ def _count_share(layer: LayerSummary, choice: LayerPlan) -> _Share:
     return _Share(
         weights, kernel, stored_weight_bytes(layer, choice), layer_bytes(layer, choice), loaded_bytes(layer, choice)
     )
-
-
-def _damage_of(row: SensitivityRow | None, choice: LayerPlan, metric: Metric) -> float | None:
-    """As `engine.prediction.predict_value` counts it: a row without cells cannot be measured and counts nothing."""
-    if choice.weights.bits == 32 or (row is not None and not row.cells):
-        return 0.0
-    return layer_damage(row, choice, metric) if row is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.budgets import wanted_metric
 from engine.cli.command import (
     METRIC_HEADERS,
     Answer,
@@ -23,7 +24,9 @@ from engine.cli.options import (
     add_output,
     add_samples,
     apply_layer_overrides,
+    data_files,
     ensure_not_source,
+    ensure_not_weights,
     open_request,
     read_data,
     read_required_data,
@@ -34,6 +37,7 @@ from engine.job_context import JobContext, ensure_writable
 from engine.latency.figures import Latencies
 from engine.numerics.schemes import Kernel
 from engine.plan import Plan, build_plan, ensure_plan_fits, format_plan, load_plan, select_layers
+from engine.prediction import leaves_activations_out
 from engine.presets import find_preset
 from engine.requests.allocation import AllocateRequest, AllocateResult, Budget, PolishRequest, PolishResult, PolishStep
 from engine.requests.benchmark import LatencyRequest
@@ -81,10 +85,13 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--latency-ms", type=_positive, metavar="MS", help="predicted latency, one thread, batch 1")
     group.add_argument("--min-sqnr", type=float, metavar="DB", help="lowest predicted SQNR: the smallest file wins")
     group.add_argument(
-        "--max-loss", type=_positive, metavar="L", help="highest predicted loss, in the unit of --metric: smallest file"
+        "--max-loss",
+        type=_not_negative,
+        metavar="L",
+        help="highest predicted loss, in the unit of --metric: smallest file",
     )
     group.add_argument(
-        "--max-drop", type=_positive, metavar="P", help="highest predicted drop of top-1 in points: smallest file"
+        "--max-drop", type=_not_negative, metavar="P", help="highest predicted drop of top-1 in points: smallest file"
     )
     parser.add_argument(
         "--metric", type=Metric, choices=list(Metric), help="what is to lose least (default: what the file ranks by)"
@@ -102,6 +109,8 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
 def _read_budget(arguments: argparse.Namespace) -> Budget:
     if arguments.max_drop is not None and (arguments.max_loss is not None or arguments.metric):
         raise UsageError("--max-drop is a --max-loss of --metric top1_drop; give one or the other.")
+    if arguments.min_sqnr is not None and (arguments.max_loss is not None or arguments.max_drop is not None):
+        raise UsageError("--min-sqnr limits the SQNR, --max-loss and --max-drop another loss; give one of them.")
     budget = Budget(
         size_ratio=arguments.size_ratio,
         file_bytes=_bytes(arguments.size_mb),
@@ -118,17 +127,18 @@ def _read_budget(arguments: argparse.Namespace) -> Budget:
 
 
 def _bytes(megabytes: float | None) -> int | None:
-    return None if megabytes is None else int(megabytes * 1e6)
+    return None if megabytes is None else round(megabytes * 1e6)
 
 
 def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
     """Choose bits within the budget."""
     output = Path(arguments.output)
-    ensure_not_source(output, arguments.model, arguments.sensitivity)
+    ensure_not_source(output, arguments.model, arguments.sensitivity, *data_files(arguments))
     ensure_writable(output)
     budget = _read_budget(arguments)
     sensitivity = load_sensitivity(Path(arguments.sensitivity))
     model = run_job(open_request(arguments), ModelSummary, context)
+    ensure_not_weights(output, arguments.model)
     plan = _read_base(arguments, model)
     metric = Metric.TOP1_DROP if arguments.max_drop is not None else arguments.metric
     latencies = _measure_latencies(arguments, plan, context)
@@ -144,7 +154,7 @@ def run(arguments: argparse.Namespace, context: ConsoleContext) -> Answer:
         )
     polished = _polish(arguments, request, context)
     best = polished.best
-    result = AllocateResult(best.plan, request.metric or sensitivity.metrics[0], best.predicted)
+    result = AllocateResult(best.plan, wanted_metric(budget, metric) or sensitivity.metrics[0], best.predicted)
     _write(output, result.plan, context)
     measured = {
         "evaluations": polished.evaluations,
@@ -261,10 +271,16 @@ def _describe(model: ModelSummary, sensitivity: Sensitivity, result: AllocateRes
     predicted = result.predicted
     ratio = predicted.file_bytes / model.file_bytes
     latency = "" if predicted.latency_ms is None else f", {predicted.latency_ms:.3g} ms"
+    alone = ""
+    if leaves_activations_out(model, result.plan, sensitivity.rows, result.metric):
+        alone = (
+            "This analysis measured the weights alone: quantized activations come on top "
+            "(--method quick measures both).\n"
+        )
     return (
         f"{table}\n\nPredicted: {format_bytes(predicted.file_bytes)}, {ratio:.1%} of the float file, "
         f"{predicted.bits_per_weight:.2f} bits per weight, "
-        f"{describe_metric(result.metric, predicted.value)}{latency}\n"
+        f"{describe_metric(result.metric, predicted.value)}{latency}\n{alone}"
         f"Written to {output}"
     )
 
@@ -276,6 +292,16 @@ def _positive(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is a negative number")
     return value
 
 

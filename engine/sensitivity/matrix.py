@@ -14,6 +14,9 @@ from engine.errors import BitsmithError
 from engine.numerics.schemes import ActivationMode
 
 SCHEMA_VERSION = 2
+LARGEST_FIGURE = 1e100
+"""Of any metric, far beyond what squares of float32 in a file can be."""
+LOWEST_SQNR_DB = -1000.0
 
 
 class Metric(StrEnum):
@@ -211,20 +214,29 @@ def sensitivity_from_json(document: Any) -> Sensitivity:
         for name, cells in document["layers"].items()
     }
     return Sensitivity(
-        model_sha256=document["model"]["sha256"],
-        model_name=document["model"]["name"],
-        method=document["method"],
-        samples=document["samples"],
-        data_digest=document["data_digest"],
+        model_sha256=str(document["model"]["sha256"]),
+        model_name=str(document["model"]["name"]),
+        method=str(document["method"]),
+        samples=int(document["samples"]),
+        data_digest=str(document["data_digest"]),
         rows=rows,
     )
 
 
 def _cell_from_json(document: Mapping[str, Any]) -> Cell:
     values = {
-        metric: LOSSLESS.get(metric, math.inf) if document[metric] is None else float(document[metric])
+        metric: LOSSLESS.get(metric, math.inf) if document[metric] is None else _read_figure(document[metric])
         for metric in Metric
         if metric in document
     }
-    errors = {Metric(name): float(value) for name, value in document.get("standard_errors", {}).items()}
+    if values.get(Metric.SQNR, 0.0) < LOWEST_SQNR_DB:
+        raise ValueError("an SQNR that no signal has")
+    errors = {Metric(name): _read_figure(value) for name, value in document.get("standard_errors", {}).items()}
     return Cell(values, errors, int(document.get("samples", 0)))
+
+
+def _read_figure(value: Any) -> float:
+    figure = float(value)
+    if not abs(figure) <= LARGEST_FIGURE:
+        raise ValueError(f"{figure} is no figure of a layer")
+    return figure

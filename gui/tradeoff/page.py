@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 from typing_extensions import override
 
+from engine.prediction import leaves_activations_out
 from engine.summary import ModelSummary
 from engine.units import format_bytes
 from gui.actions import Actions
@@ -274,6 +275,10 @@ class TradeoffPage(QWidget):
 
     def _on_hovered(self, point: PlanPoint | None) -> None:
         advice = self.tr("Click a point to take its plan. Predictions rank plans; measure the one you take.")
+        model, plan, rows = self._session.model, self._session.plan, self._session.rows
+        if model and plan and leaves_activations_out(model, plan, rows, self._session.metric):
+            alone = self.tr("They are of the weights alone: quantized activations come on top.")
+            advice = f"{advice} {alone}"
         self.plot.setToolTip(describe_point(point, self._session.metric) if point else advice)
 
     # --- choosing ------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def _memory_target(model: ModelSummary) -> Target:
         step=1,
         quantity=Quantity.RAM_BYTES,
         unit_size=unit_size,
-        build=lambda value: Budget(ram_bytes=int(value * unit_size)),
+        build=lambda value: Budget(ram_bytes=round(value * unit_size)),
     )
 
 

@@ -2132,6 +2132,10 @@
         <translation>正在计算梯度：样本 {done} / {total}</translation>
     </message>
     <message>
+        <source>Has the bits of {layer}, which is locked and shares its weight</source>
+        <translation>与 {layer} 位数相同：该层已锁定，且与之共享权重</translation>
+    </message>
+    <message>
         <source>Hashing {name}</source>
         <translation>正在计算 {name} 的哈希</translation>
     </message>
@@ -2394,6 +2398,18 @@
     <message>
         <source>{bits} bits would save {size} and make that loss {factor} times as large</source>
         <translation>改为 {bits} 位可节省 {size}，但该损失变为 {factor} 倍</translation>
+    </message>
+    <message>
+        <source>{bits} bits would save {size} and remove {share}</source>
+        <translation>改为 {bits} 位可节省 {size}，且损失减少 {share}</translation>
+    </message>
+    <message>
+        <source>{bits} bits would take {size} more and add {share}</source>
+        <translation>改为 {bits} 位要多占 {size}，且损失增加 {share}</translation>
+    </message>
+    <message>
+        <source>{bits} bits would take {size} more and make that loss {factor} times as large</source>
+        <translation>改为 {bits} 位要多占 {size}，且该损失变为 {factor} 倍</translation>
     </message>
     <message>
         <source>{bits} bits would take {size} more and remove {share}</source>
@@ -5732,6 +5748,10 @@ batch {batch}</source>
     <message>
         <source>Measure</source>
         <translation>实测</translation>
+    </message>
+    <message>
+        <source>They are of the weights alone: quantized activations come on top.</source>
+        <translation>预测仅计入权重的损失：量化激活的损失需另外加上。</translation>
     </message>
     <message>
         <source>Vertical axis</source>

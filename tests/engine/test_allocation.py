@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 import pytest
+from onnx import helper
 
 from engine.allocation import allocate, find_front
 from engine.errors import BudgetError, PlanError
@@ -19,7 +21,7 @@ from engine.requests.allocation import AllocateRequest, AllocateResult, Budget, 
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow, noise_to_signal, predict_sqnr_db
 from engine.sizes import bits_per_weight, predict_file_bytes
 from engine.summary import ModelSummary
-from tests.engine.models import conv_chain, open_built
+from tests.engine.models import build_model, conv_chain, normal, open_built
 
 
 @pytest.fixture(scope="module")
@@ -200,13 +202,62 @@ def test_that_several_limits_hold_together(summary: ModelSummary) -> None:
         allocate_for(summary, Budget(size_ratio=0.2, min_sqnr_db=60))
 
 
+@pytest.mark.parametrize("mode", ActivationMode)
+def test_that_the_least_that_a_refusal_names_is_within_reach(summary: ModelSummary, mode: ActivationMode) -> None:
+    plan = build_plan(summary, 8, PlanDefaults(activations=mode)).with_lock(["second"], locked=True)
+    latencies = latencies_of(summary)
+    latencies = dataclasses.replace(latencies, base_us=latencies.base_us + 1.2345)
+    tries: list[tuple[Budget, str, Callable[[float], Budget]]] = [
+        (Budget(bits_per_weight=1), r"can be ([0-9.]+) to", lambda value: Budget(bits_per_weight=value)),
+        (Budget(ram_bytes=10), r"take ([0-9.]+) kB", lambda value: Budget(ram_bytes=round(1000 * value))),
+        (Budget(file_bytes=10), r"can be ([0-9.]+) kB", lambda value: Budget(file_bytes=round(1000 * value))),
+        (Budget(size_ratio=1e-4), r"can be ([0-9.]+) to", lambda value: Budget(size_ratio=value)),
+        (Budget(latency_ms=1e-4), r"predicted at ([0-9.]+) to", lambda value: Budget(latency_ms=value)),
+        (Budget(latency_ratio=1e-4), r"predicted at ([0-9.]+) to", lambda value: Budget(latency_ratio=value)),
+    ]
+    for impossible, pattern, build in tries:
+        with pytest.raises(BudgetError, match="cannot be reached") as caught:
+            allocate(AllocateRequest(summary, sensitivity_of(summary), plan, impossible, latencies=latencies))
+        (least,) = re.findall(pattern, str(caught.value))
+        budget = build(float(least))
+        allocate(AllocateRequest(summary, sensitivity_of(summary), plan, budget, latencies=latencies))
+
+
+def test_that_of_two_limits_only_the_one_out_of_reach_is_said_to_be(summary: ModelSummary) -> None:
+    with pytest.raises(BudgetError) as caught:
+        allocate_for(summary, Budget(size_ratio=0.3, ram_bytes=10))
+    size, memory, together = re.split(r"(?<=\.) ", str(caught.value))
+    assert "0.300 alone could be reached" in size
+    assert "memory cannot be reached" in memory
+    assert "All limits together" in together
+
+
 def test_that_a_forbidden_kernel_is_not_used(summary: ModelSummary) -> None:
+    without_integers = frozenset({Kernel.QLINEAR, Kernel.DYNAMIC})
+    for mode in (ActivationMode.STATIC, ActivationMode.DYNAMIC):
+        plan = build_plan(summary, 8, PlanDefaults(activations=mode))
+        asked = AllocateRequest(
+            summary, sensitivity_of(summary), plan, Budget(size_ratio=0.8), forbidden_kernels=without_integers
+        )
+        found = allocate(asked).plan
+        assert {found.layer(layer.name).kernel for layer in summary.layers} == {Kernel.FLOAT}
+        assert max(bits_of(found, summary)) > 8
     with pytest.raises(BudgetError, match="no kernel left"):
-        allocate_for(summary, Budget(size_ratio=0.3), forbidden_kernels=frozenset({Kernel.QLINEAR}))
+        allocate_for(summary, Budget(size_ratio=0.3), forbidden_kernels=without_integers | {Kernel.FLOAT})
+
+
+def test_that_where_packed_weights_are_forbidden_float_is_left(summary: ModelSummary) -> None:
+    defaults = PlanDefaults(activations=ActivationMode.FLOAT, weight_only_kernel=Kernel.NBITS)
+    plan = build_plan(summary, 8, defaults)
+    asked = AllocateRequest(
+        summary, sensitivity_of(summary), plan, Budget(size_ratio=0.8), forbidden_kernels=frozenset({Kernel.NBITS})
+    )
+    found = allocate(asked).plan
+    assert {found.layer(layer.name).kernel for layer in summary.layers} == {Kernel.FLOAT}
 
 
 def test_that_a_metric_that_was_not_measured_is_refused(summary: ModelSummary) -> None:
-    with pytest.raises(BudgetError, match="holds no kl"):
+    with pytest.raises(BudgetError, match=r"holds no KL divergence. It holds: SQNR\."):
         allocate_for(summary, Budget(size_ratio=0.3), metric=Metric.KL)
     with pytest.raises(BudgetError, match="no limit"):
         allocate_for(summary, Budget())
@@ -253,7 +304,14 @@ def test_that_latency_needs_times_of_this_model(summary: ModelSummary) -> None:
         with pytest.raises(BudgetError, match="Measure them first"):
             allocate_for(summary, Budget(latency_ratio=0.5), latencies=latencies)
     with pytest.raises(BudgetError, match=r"ms cannot be reached: with these layers free it is predicted at 0\.011 to"):
-        allocate_for(summary, Budget(latency_ratio=0.1), latencies=latencies_of(summary))
+        allocate_for(summary, Budget(latency_ms=0.0035), latencies=latencies_of(summary))
+
+
+@pytest.mark.parametrize("budget", [Budget(size_ratio=0.01), Budget(size_ratio=0.01, ram_bytes=10)])
+def test_that_a_budget_that_locked_layers_exceed_is_refused(summary: ModelSummary, budget: Budget) -> None:
+    plan = build_plan(summary, 8).with_lock([layer.name for layer in summary.layers], locked=True)
+    with pytest.raises(BudgetError, match="cannot be reached"):
+        allocate(AllocateRequest(summary, sensitivity_of(summary), plan, budget))
 
 
 def test_that_the_front_of_latency_goes_from_integers_to_float(summary: ModelSummary) -> None:
@@ -265,3 +323,41 @@ def test_that_the_front_of_latency_goes_from_integers_to_float(summary: ModelSum
     assert times == pytest.approx([0.011, 0.019, 0.027, 0.035])
     assert front.points[0].bits == (8, 8, 8)
     assert front.points[-1].bits == (32, 32, 32)
+
+
+def test_that_a_layer_follows_a_locked_one_with_the_same_weight(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"], name="first"),
+        helper.make_node("Relu", ["h"], ["r"], name="relu"),
+        helper.make_node("MatMul", ["r", "w"], ["s"], name="second"),
+        helper.make_node("MatMul", ["s", "v"], ["y"], name="last"),
+    ]
+    weights = {"w": normal(32, 32), "v": normal(32, 12, seed=1)}
+    model = open_built(build_model(nodes, {"x": ["N", 32]}, ["y"], weights), tmp_path).summary
+    rows = {layer.name: SensitivityRow(layer.name, as_cells(CELLS["second"])) for layer in model.layers}
+    sensitivity = Sensitivity(model.sha256, "m.onnx", "quick", 10, "digest", rows)
+    plan = build_plan(model, 8).with_bits([model.layer_by_name["first"]], 4).with_lock(["first"], locked=True)
+    found = allocate(AllocateRequest(model, sensitivity, plan, Budget(size_ratio=1.0))).plan
+    assert found.layer("first") == plan.layer("first")
+    assert found.layer("second").weights == plan.layer("first").weights
+    assert not found.layer("second").is_locked
+    assert "first" in str(found.layer("second").extra["reason"])
+    assert found.layer("last").weights.bits == 8
+
+
+def test_that_the_front_predicts_what_the_plan_is_predicted_where_cells_are_noisy(summary: ModelSummary) -> None:
+    drops = {"first": {8: 0.4, 4: 0.1, 2: 3.0}, "second": {8: 0.2, 4: -0.3, 2: 0.1}, "head": {8: 0.0, 4: 0.6, 2: 0.5}}
+    rows = {
+        name: SensitivityRow(name, {bits: Cell({Metric.TOP1_DROP: drop}) for bits, drop in cells.items()})
+        for name, cells in drops.items()
+    }
+    sensitivity = dataclasses.replace(sensitivity_of(summary), rows=rows)
+    assert predict_value(summary, build_plan(summary, 4), rows, Metric.TOP1_DROP) == pytest.approx(0.4 + 0.2 + 0.6)
+    for mode in (ActivationMode.STATIC, ActivationMode.FLOAT):
+        start = build_plan(summary, 8, PlanDefaults(activations=mode))
+        front = find_front(FrontRequest(summary, sensitivity, start))
+        for point in front.points:
+            plan = start
+            for layer, bits in zip(summary.layers, point.bits, strict=True):
+                plan = plan.with_bits([layer], bits)
+            assert predict_value(summary, plan, rows, Metric.TOP1_DROP) == pytest.approx(point.predicted.value)

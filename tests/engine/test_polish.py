@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
+from engine.data.dataset import open_dataset
 from engine.errors import BudgetError, JobCancelled
 from engine.job_context import CallbackContext, JobContext
 from engine.jobs.operations import run_request
@@ -20,10 +22,19 @@ from engine.polish import polish
 from engine.requests.allocation import Budget, PolishRequest, PolishResult, PolishStep
 from engine.requests.analysis import AnalyzeRequest
 from engine.requests.data import DataChoice
-from engine.sensitivity.matrix import Metric, Sensitivity
+from engine.sensitivity.matrix import Cell, Metric, Sensitivity
 from engine.sensitivity.plan_meter import PlanMeter
 from engine.sizes import predict_file_bytes
-from tests.engine.models import conv_chain, draw_samples, open_built, run_model, sqnr_db, write_dataset
+from tests.engine.models import (
+    build_model,
+    conv_chain,
+    draw_samples,
+    normal,
+    open_built,
+    run_model,
+    sqnr_db,
+    write_dataset,
+)
 
 SAMPLES = 24
 
@@ -31,8 +42,8 @@ SAMPLES = 24
 class Subject:
     """A small model, its data and its quick sensitivity."""
 
-    def __init__(self, folder: Path) -> None:
-        self.model: Model = open_built(conv_chain(channels=16), folder)
+    def __init__(self, folder: Path, proto: onnx.ModelProto) -> None:
+        self.model: Model = open_built(proto, folder)
         self.feeds = draw_samples(self.model.summary, SAMPLES)
         self.dataset = write_dataset(self.model, self.feeds, folder / "data.npz")
         self.data = DataChoice(str(folder / "data.npz"))
@@ -53,7 +64,7 @@ class Subject:
 
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return Subject(tmp_path_factory.mktemp("polish"))
+    return Subject(tmp_path_factory.mktemp("polish"), conv_chain(channels=16))
 
 
 def run_fake_quantized(subject: Subject, plan: Plan) -> np.ndarray:
@@ -116,6 +127,45 @@ def test_that_a_loss_budget_is_met_as_measured_by_a_smaller_file_than_uniform(su
     assert found.best.measured[Metric.SQNR] >= wanted - 0.5
     assert meter.measure(found.best.plan, JobContext())[Metric.SQNR] == found.best.measured[Metric.SQNR]
     assert found.best.predicted.file_bytes <= 1.02 * predict_file_bytes(subject.model.summary, subject.plan(4))
+
+
+def with_cells(sensitivity: Sensitivity, change: Callable[[float], dict[Metric, float]]) -> Sensitivity:
+    """The matrix with cells that follow from their SQNR."""
+    rows = {
+        name: dataclasses.replace(
+            row, cells={bits: Cell(change(cell.values[Metric.SQNR])) for bits, cell in row.cells.items()}
+        )
+        for name, row in sensitivity.rows.items()
+    }
+    return dataclasses.replace(sensitivity, rows=rows)
+
+
+def test_that_a_drop_of_top1_is_met_where_single_layers_show_none(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"], name="first"),
+        helper.make_node("Relu", ["h"], ["r"], name="relu"),
+        helper.make_node("MatMul", ["r", "v"], ["y"], name="second"),
+    ]
+    weights = {"w": normal(16, 32), "v": normal(32, 12, seed=1)}
+    subject = Subject(tmp_path, build_model(nodes, {"x": ["N", 16]}, ["y"], weights))
+    (scores,) = run_model(onnx.load(str(subject.model.path)), subject.feeds)
+    data = DataChoice(str(tmp_path / "labelled.npz"))
+    np.savez(data.path, **subject.feeds, labels=scores.argmax(axis=1))
+    blind = with_cells(subject.sensitivity, lambda sqnr_db: {Metric.SQNR: sqnr_db, Metric.TOP1_DROP: 0.0})
+    request = subject.request(Budget(max_loss=5.0), metric=Metric.TOP1_DROP, sensitivity=blind)
+    dataset = open_dataset(data, subject.model.summary.inputs)
+    found = polish(subject.model, dataset, request, JobContext())
+    assert found.first.measured[Metric.TOP1_DROP] > 5.0
+    assert found.best.measured[Metric.TOP1_DROP] <= 5.0
+    assert found.best.predicted.file_bytes < predict_file_bytes(subject.model.summary, subject.plan(16))
+
+
+def test_that_no_time_is_not_taken_for_a_budget_out_of_reach(subject: Subject) -> None:
+    hopeful = with_cells(subject.sensitivity, lambda sqnr_db: {Metric.SQNR: sqnr_db + 20})
+    with pytest.raises(BudgetError, match="Give it more time"):
+        subject.polish(Budget(min_sqnr_db=25.0), sensitivity=hopeful, seconds=0.0)
+    found = subject.polish(Budget(min_sqnr_db=25.0), sensitivity=hopeful)
+    assert found.first.measured[Metric.SQNR] < 25.0 <= found.best.measured[Metric.SQNR]
 
 
 def test_that_a_loss_budget_out_of_reach_is_refused(subject: Subject) -> None:

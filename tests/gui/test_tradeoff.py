@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QLabel, QRadioButton, QSlider
@@ -64,6 +66,16 @@ def test_that_clicking_a_point_takes_its_plan_and_undo_gives_the_old_one_back(
     assert window.session.undo_stack.count() == 1
     window.actions_["action_undo"].trigger()
     assert current_bits(window) == before
+
+
+def test_that_a_prediction_of_the_weights_alone_says_so(analysed_window: MainWindow) -> None:
+    session, plot = analysed_window.session, analysed_window.tradeoff_page.plot
+    plot.point_hovered.emit(None)
+    assert "measure the one you take" in plot.toolTip()
+    assert "weights alone" not in plot.toolTip()
+    session.add_rows([dataclasses.replace(row, activations={}) for row in session.rows.values()])
+    plot.point_hovered.emit(None)
+    assert "weights alone" in plot.toolTip()
 
 
 def test_that_the_predicted_size_of_a_taken_point_is_that_of_the_live_figures(analysed_window: MainWindow) -> None:

@@ -292,6 +292,12 @@ def test_that_the_reasons_of_an_allocation_are_translated_whole(qapp: QApplicati
     budget = Budget(size_ratio=0.25)
     plan = allocate(AllocateRequest(model, sensitivity, build_plan(model, 8), budget, Metric.SQNR)).plan
     reasons = [str(plan.layer(name).extra["reason"]) for name in rows]
+    reasons += [
+        "4 bits: 3.0% of the plan's predicted loss; 2 bits would save 3 kB and remove 1.0%; "
+        "8 bits would take 3 kB more and add 1.0%.",
+        "4 bits: 3.0% of the plan's predicted loss; 8 bits would take 3 kB more and make that loss 2.0 times as large.",
+        "Has the bits of 3, which is locked and shares its weight.",
+    ]
     assert [translate_reason(reason) for reason in reasons] == reasons
     use_language(Language.CHINESE)
     try:

@@ -114,6 +114,34 @@ def test_that_an_allocated_plan_meets_its_budget_and_converts(
     }
 
 
+def test_that_a_measured_plan_for_an_sqnr_is_described_by_it(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path
+) -> None:
+    data = ("--data", sample_calibration_data, "--samples", 8)
+    shell.json("analyze", sample_model, *data, "--method", "exact", "--bits", "8,4", "-o", "exact.json")
+    document = shell.json(
+        "allocate", sample_model, "--sensitivity", "exact.json", "--min-sqnr", 15, *data, "--seconds", 1, "-o", "p.json"
+    )
+    assert document["metric"] == document["polished_metric"] == "sqnr_db"
+    assert document["predicted_sqnr_db"] >= 15
+    nothing = shell.json("allocate", sample_model, "--sensitivity", "exact.json", "--max-loss", 0, "-o", "p.json")
+    assert {layer["bits"] for layer in nothing["layers"]} <= {32, 8}
+    assert nothing["predicted_kl"] == 0
+
+
+def test_that_a_prediction_of_the_weights_alone_says_so(
+    shell: Shell, sample_model: Path, sample_calibration_data: Path, sensitivity: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    data = ("--data", sample_calibration_data, "--samples", 8)
+    shell.json("analyze", sample_model, *data, "--method", "loss", "--bits", "8,4", "-o", "loss.json")
+    for file, is_alone in (("loss.json", True), (str(sensitivity), False)):
+        assert (
+            run_program(["allocate", str(sample_model), "--sensitivity", file, "--size-ratio", "0.3", "-o", "p"]) == 0
+        )
+        assert ("measured the weights alone" in capsys.readouterr().out) == is_alone
+
+
 def test_that_layer_overrides_win_and_the_saved_plan_gives_the_same_bytes(
     shell: Shell, sample_model: Path, sample_calibration_data: Path
 ) -> None:
