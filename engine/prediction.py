@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from engine.numerics.schemes import ActivationMode, Kernel
 from engine.plan import LayerPlan, Plan
-from engine.sensitivity.matrix import LOSSLESS, Metric, SensitivityRow, damage, undamage
+from engine.sensitivity.matrix import Metric, SensitivityRow, damage, undamage
 from engine.sizes import stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary
 
@@ -18,24 +18,12 @@ from engine.summary import LayerSummary, ModelSummary
 def layer_damage(row: SensitivityRow, choice: LayerPlan, metric: Metric) -> float | None:
     """What one layer in this form adds to the network's loss, as `damage`; None if its bits were not measured.
 
-    Fewer bits are never promised to lose less than more bits do: where a measurement says so, it is noise. What
-    the kernel does to the layer's input is added where it was measured.
+    What the kernel does to the layer's input is added where it was measured.
     """
-    bits = choice.weights.bits
-    if bits == 32:
+    if choice.weights.bits == 32:
         return 0.0
-    cell = row.cells.get(bits)
-    worst = None if cell is None else cell.values.get(metric)
-    if worst is None:
-        return None
-    sign = -1.0 if metric in LOSSLESS else 1.0
-    for width, other in row.cells.items():
-        if width > bits:
-            value = other.values.get(metric)
-            if value is not None and sign * value > sign * worst:
-                worst = value
-    total = damage(metric, worst)
-    if choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC):
+    total = row.weight_damages(metric).get(choice.weights.bits)
+    if total is not None and choice.kernel in (Kernel.QLINEAR, Kernel.DYNAMIC):
         cell = row.activations.get(choice.activations)
         if cell is not None and metric in cell.values:
             total += damage(metric, cell.values[metric])

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,26 @@ class SensitivityRow:
             return LOSSLESS.get(metric, 0.0)
         cell = self.cells.get(bits)
         return None if cell is None else cell.values.get(metric)
+
+    def weight_damages(self, metric: Metric) -> Mapping[int, float]:
+        """What each bit width of the weight costs, as `damage`, where it was measured; counted once.
+
+        Fewer bits are never promised to lose less than more bits do: where a measurement says so, it is noise.
+        """
+        known = self._damages.get(metric)
+        if known is None:
+            known = self._damages[metric] = {}
+            worst = 0.0
+            for bits in sorted(self.cells, reverse=True):
+                value = self.cells[bits].values.get(metric)
+                if value is not None:
+                    worst = known[bits] = max(worst, damage(metric, value))
+        return known
+
+    @cached_property
+    def _damages(self) -> dict[Metric, dict[int, float]]:
+        """Filled by `weight_damages`."""
+        return {}
 
 
 @dataclass(frozen=True)
