@@ -93,7 +93,9 @@ class TextPainter(ColumnPainter):
         laid_out = QStaticText(fitting)
         laid_out.setTextFormat(Qt.TextFormat.PlainText)
         laid_out.prepare(font=font)
-        found = self._texts[text, width] = (laid_out, metrics.horizontalAdvance(fitting), metrics.height())
+        # The height of the line, which grows where another font lends its letters: baselines stay level.
+        height = round(laid_out.size().height())
+        found = self._texts[text, width] = (laid_out, metrics.horizontalAdvance(fitting), height)
         return found
 
 
