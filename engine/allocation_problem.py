@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import knapsack
-from engine.budgets import wanted_metric
+from engine.budgets import METRIC_NAMES, wanted_metric
 from engine.candidates import OF_FOOTPRINT, Candidates, Cost, Decision, Footprint, Options, footprint_of, group_tied
 from engine.errors import BudgetError, PlanError
 from engine.latency.figures import Latencies
@@ -26,14 +26,6 @@ from engine.summary import LayerSummary, ModelSummary
 
 REASON = "reason"
 """Where a layer's choices say why it got its bits."""
-METRIC_NAMES = {
-    Metric.SQNR: "SQNR",
-    Metric.KL: "KL divergence",
-    Metric.LOSS: "rise of the loss",
-    Metric.MSE: "mean squared error",
-    Metric.COSINE: "cosine similarity",
-    Metric.TOP1_DROP: "drop of top-1",
-}
 Table = npt.NDArray[np.float64]
 Chosen = npt.NDArray[np.int64]
 

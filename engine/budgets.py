@@ -20,15 +20,17 @@ from engine.summary import ModelSummary
 
 # By what part sums of losses or times may differ with the order of their terms.
 ROUNDING = 1e-9
-# What a sum of losses is called where it counts as a loss, with its unit.
-LOSS_NAMES = {
-    Metric.SQNR: ("noise-to-signal ratio", ""),
-    Metric.KL: ("KL divergence", " nats"),
-    Metric.LOSS: ("rise of the loss", " nats"),
-    Metric.MSE: ("mean squared error", ""),
-    Metric.COSINE: ("1 − cosine similarity", ""),
-    Metric.TOP1_DROP: ("drop of top-1", " points"),
+METRIC_NAMES = {
+    Metric.SQNR: "SQNR",
+    Metric.KL: "KL divergence",
+    Metric.LOSS: "rise of the loss",
+    Metric.MSE: "mean squared error",
+    Metric.COSINE: "cosine similarity",
+    Metric.TOP1_DROP: "drop of top-1",
 }
+# What a sum of losses is called where it counts as a loss, and its unit.
+LOSS_NAMES = {**METRIC_NAMES, Metric.SQNR: "noise-to-signal ratio", Metric.COSINE: "1 − cosine similarity"}
+LOSS_UNITS = {Metric.KL: " nats", Metric.LOSS: " nats", Metric.TOP1_DROP: " points"}
 
 
 @dataclass(frozen=True)
@@ -64,18 +66,22 @@ class LossLimit:
     @property
     def name(self) -> str:
         """What is limited, as users know it."""
-        return "SQNR" if self.is_sqnr else LOSS_NAMES[self.metric][0]
+        return "SQNR" if self.is_sqnr else LOSS_NAMES[self.metric]
+
+    @property
+    def _unit(self) -> str:
+        return LOSS_UNITS.get(self.metric, "")
 
     def say(self, loss: float) -> str:
         """A loss in the unit of the limit."""
-        return f"{undamage(Metric.SQNR, loss):.4g} dB" if self.is_sqnr else f"{loss:.4g}{LOSS_NAMES[self.metric][1]}"
+        return f"{undamage(Metric.SQNR, loss):.4g} dB" if self.is_sqnr else f"{loss:.4g}{self._unit}"
 
     def quote(self, loss: float) -> str:
         """As `say`, rounded so that this loss is within the limit that the text names."""
         if loss <= 0:
             return self.say(0.0)
         if not self.is_sqnr:
-            return f"{_round_up(loss, _grain(loss, 4), '.4g')}{LOSS_NAMES[self.metric][1]}"
+            return f"{_round_up(loss, _grain(loss, 4), '.4g')}{self._unit}"
         hundredths = math.ceil(100 * undamage(Metric.SQNR, loss))
         while damage(Metric.SQNR, hundredths / 100) < loss:
             hundredths -= 1

@@ -13,7 +13,8 @@ from engine.plan import LayerPlan, choose_layer_plan
 from engine.prediction import layer_damage, loaded_bytes
 from engine.requests.allocation import AllocateRequest, FrontRequest
 from engine.sensitivity.matrix import Metric, SensitivityRow
-from engine.sizes import joint_bytes, stored_weight_bytes
+from engine.sizes import joint_bytes
+from engine.stored_weights import stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary
 
 

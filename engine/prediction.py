@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from engine.numerics.schemes import ActivationMode, Kernel
 from engine.plan import LayerPlan, Plan
 from engine.sensitivity.matrix import Metric, SensitivityRow, damage, undamage
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary
 
 

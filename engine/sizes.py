@@ -15,32 +15,9 @@ from engine.layer_sizes import INPUT_SCALE, RECURRENT_OPS, layer_bytes, saved_by
 from engine.numerics.schemes import Kernel
 from engine.placement import PASS_THROUGH_OPS, SELF_QUANTIZED_OPS, Placement, place
 from engine.plan import LayerPlan, Plan
-from engine.stored_weights import (
-    PACKED_MULTIPLIERS,
-    group_scales,
-    has_half_scales,
-    has_multipliers,
-    scale_count,
-    stored_weight_bytes,
-)
+from engine.stored_weights import stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary, NodeSummary
 from engine.wire import AXIS, field, node_bytes, tensor_bytes
-
-__all__ = [
-    "METADATA_BYTES",
-    "PACKED_MULTIPLIERS",
-    "activation_bytes",
-    "bits_per_weight",
-    "group_scales",
-    "has_half_scales",
-    "has_multipliers",
-    "joint_bytes",
-    "layer_bytes",
-    "predict_file_bytes",
-    "scale_count",
-    "shared_bytes",
-    "stored_weight_bytes",
-]
 
 DIGEST = 64
 # Their outputs are not negative, so that their zero point is 0 or, signed, -128: the same for all.

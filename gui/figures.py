@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from engine.latency.figures import Form, Latencies, LatencyPrediction
 from engine.latency.prediction import Between, predict_between, predict_latency_us
+from engine.layer_sizes import layer_bytes
 from engine.numerics.schemes import Kernel, WeightScheme
 from engine.placement import Placement, place
 from engine.plan import LayerPlan, Plan
 from engine.prediction import layer_loss, loaded_bytes
 from engine.sensitivity.matrix import Metric, SensitivityRow, undamage
-from engine.sizes import METADATA_BYTES, activation_bytes, layer_bytes, shared_bytes, stored_weight_bytes
+from engine.sizes import METADATA_BYTES, activation_bytes, shared_bytes
+from engine.stored_weights import stored_weight_bytes
 from engine.summary import LayerSummary, ModelSummary
 
 

@@ -21,7 +21,7 @@ from engine.numerics.schemes import (
     Rounding,
 )
 from engine.plan import LayerPlan
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from engine.summary import LayerSummary
 from engine.units import format_bytes
 from gui.diagnosis_box import DiagnosisBox

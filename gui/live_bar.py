@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
+from engine.prediction import leaves_activations_out
 from engine.sensitivity.matrix import Metric
 from engine.units import format_bytes
 from gui.elided_label import ElidedLabel
@@ -41,6 +42,7 @@ class LiveBar(QWidget):
         tip = self.tr("In the metric that the cells show, as if the layers' losses added up")
         self._metric = self._add("", "live_metric", tip)
         self._metric_title = self._titles[self._metric]
+        self._prediction_tips = {label: label.toolTip() for label in (self._sqnr, self._metric)}
         tip = self.tr("The whole plan on the calibration data: weights quantized, activations in float")
         self._measured = self._add(self.tr("Measured"), "live_measured", tip)
         self._error = self._value("live_error", "dim", "")
@@ -84,6 +86,7 @@ class LiveBar(QWidget):
             self._show_latency(None)
             self._show_measured()
             return
+        self._show_what_is_predicted()
         self._size.setText(format_bytes(figures.file_bytes))
         self._ratio.setText(self.tr("{ratio} smaller").format(ratio=format_ratio(figures.ratio)))
         self._bits.setText(f"{figures.bits_per_weight:.2f}")
@@ -91,6 +94,15 @@ class LiveBar(QWidget):
         self._show_metric(figures)
         self._show_latency(figures)
         self._show_measured()
+
+    def _show_what_is_predicted(self) -> None:
+        """Whether the losses of quantized activations, which only quick analysis measures, are in the predictions."""
+        model, plan = self._session.model, self._session.plan
+        alone = self.tr("Of the weights alone: quantized activations were not measured and come on top")
+        is_alone = model and plan and leaves_activations_out(model, plan, self._session.rows, self._session.metric)
+        for value, tip in self._prediction_tips.items():
+            for label in (value, self._titles[value]):
+                label.setToolTip(f"{tip}\n{alone}" if is_alone else tip)
 
     def _show_metric(self, figures: LiveFigures | None) -> None:
         """The metric of the cells, if it is another one than SQNR."""

@@ -26,7 +26,7 @@ from engine.model.quantized_layers import ChosenWeights, fake_quantize_layer, qu
 from engine.numerics.schemes import Kernel
 from engine.numerics.weights import largest_multiplier, range_of
 from engine.plan import Plan
-from engine.sizes import group_scales
+from engine.stored_weights import group_scales
 from engine.torch_graph.device import TrainingDevice
 from engine.torch_graph.graph import TorchGraph
 from engine.torch_graph.tensors import to_tensor

@@ -13,7 +13,7 @@ from engine.model.graph import add_initializer
 from engine.model.layout import WeightLayout
 from engine.numerics.packing import pack
 from engine.numerics.weights import UINT4_MAX, QuantizedWeight
-from engine.sizes import PACKED_MULTIPLIERS
+from engine.stored_weights import PACKED_MULTIPLIERS
 
 FOLDED = "folded"
 PACKED_DTYPES = {4: ir.DataType.INT4, 2: ir.DataType.INT2}

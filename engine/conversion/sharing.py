@@ -12,7 +12,7 @@ from engine.model.layers import Layer
 from engine.model.layout import WeightLayout, channels_first
 from engine.numerics.weights import QuantizedWeight
 from engine.plan import LayerPlan
-from engine.sizes import group_scales
+from engine.stored_weights import group_scales
 from engine.summary import LayerSummary
 
 

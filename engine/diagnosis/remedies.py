@@ -12,7 +12,7 @@ from engine.diagnosis.weight_findings import GOOD_DB
 from engine.errors import ConversionError, PlanError
 from engine.numerics.schemes import FLOAT_BITS, Kernel, PerChannel, PerGroup, PerTensor, RangeMethod, WeightScheme
 from engine.plan import LayerPlan, Plan, choose_layer_plan, is_portable, refuse_layer_plan
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from engine.summary import LayerSummary
 
 # Half a decibel is a noise smaller by a tenth: less is not worth a click.

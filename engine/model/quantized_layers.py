@@ -12,7 +12,7 @@ from engine.errors import ConversionError
 from engine.numerics.affine import TensorQuantization
 from engine.numerics.weights import QuantizedWeight, WeightNotFinite, quantize_weight
 from engine.plan import LayerPlan
-from engine.sizes import group_scales, has_half_scales
+from engine.stored_weights import group_scales, has_half_scales
 from engine.summary import LayerSummary
 
 Matrix = npt.NDArray[np.float32]

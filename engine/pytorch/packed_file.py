@@ -27,7 +27,7 @@ from engine.numerics.packing import pack
 from engine.numerics.schemes import Kernel, packed_bytes
 from engine.plan import LayerPlan, Plan, ensure_plan_fits
 from engine.requests.conversion import ConvertRequest, ConvertResult, LayerOutcome
-from engine.sizes import has_multipliers, scale_count
+from engine.stored_weights import has_multipliers, scale_count
 from engine.summary import LayerSummary
 
 FORMAT_VERSION = 1

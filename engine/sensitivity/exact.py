@@ -38,7 +38,7 @@ from engine.sensitivity.output_metrics import NOISE, SIGNAL, Figures, build_cell
 from engine.sensitivity.racing import CellKey, find_undecided, round_ends, scale_stopped
 from engine.sensitivity.resume import FigureStore
 from engine.sensitivity.suffix import Candidates, Suffix, SuffixGraph, candidate_weight
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 
 MAX_WORKERS = 8
 # What racing leaves of the samples, as a forecast; it depends on how much samples differ, 0.15 to 0.7 was seen.

@@ -37,7 +37,7 @@ from engine.model.opened import Model
 from engine.model.quantized_layers import fake_quantize_layer
 from engine.plan import Plan, choose_layer_plan
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from engine.torch_graph.graph import TorchGraph
 from engine.torch_graph.tensors import to_tensor
 

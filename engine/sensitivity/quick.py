@@ -21,7 +21,7 @@ from engine.plan import Plan, choose_layer_plan
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
 from engine.sensitivity.sample_pass import SampleVisitor, Tensors, visit_samples
 from engine.sensitivity.sampled_inputs import InputSample, SampledInputs, sample_input, sampled_bytes
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 
 # Sampled inputs of a band of layers are held at once; a model that needs more is passed over band by band.
 BAND_BYTES = 1 << 30

@@ -15,7 +15,7 @@ from engine.numerics.schemes import FLOAT_BITS, WEIGHT_BITS
 from engine.plan import Plan
 from engine.prediction import layer_damage
 from engine.sensitivity.matrix import damage
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from engine.summary import LayerSummary
 from engine.units import format_bytes
 from gui.metrics import MetricScale, format_cell, metric_title, metric_unit

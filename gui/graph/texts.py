@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication
 
 from engine.graph_view.drawing import Box, BoxKind
 from engine.numerics.schemes import FLOAT_BITS
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from engine.summary import LayerSummary
 from engine.units import format_bytes
 from gui.graph.colours import Colouring, Shade, describe_group_colour, format_figure

@@ -14,7 +14,7 @@ from engine.latency.prediction import layer_us
 from engine.numerics.schemes import ActivationMode, Rounding
 from engine.plan import LayerPlan
 from engine.sensitivity.matrix import LOSSLESS, Cell, damage
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from engine.summary import LayerSummary
 from engine.units import format_bytes
 from gui.layer_edits import LayerEdit, plan_edit

@@ -3984,6 +3984,10 @@ node {name}</source>
         <translation>实测</translation>
     </message>
     <message>
+        <source>Of the weights alone: quantized activations were not measured and come on top</source>
+        <translation>仅含权重：量化激活值未测量，其损失另计</translation>
+    </message>
+    <message>
         <source>Per call on this computer, from measured layer times; ~ where some are estimates</source>
         <translation>本机单次调用，由实测的各层耗时得出；~ 表示部分为估计值</translation>
     </message>

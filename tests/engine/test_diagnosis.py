@@ -46,7 +46,7 @@ from engine.requests.analysis import DiagnoseRequest
 from engine.requests.conversion import ConvertRequest, ConvertResult
 from engine.requests.data import DataChoice
 from engine.sensitivity import quick
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from tests.engine.models import Array, build_model, conv_chain, draw_samples, normal, run_model, save_model, sqnr_db
 
 SAMPLES = 12

@@ -16,7 +16,8 @@ from engine.numerics.schemes import ActivationMode, Kernel, PerChannel, PerGroup
 from engine.plan import LayerPlan, Plan, PlanDefaults, build_plan
 from engine.requests.conversion import ConvertRequest, ConvertResult
 from engine.requests.data import DataChoice
-from engine.sizes import bits_per_weight, predict_file_bytes, stored_weight_bytes
+from engine.sizes import bits_per_weight, predict_file_bytes
+from engine.stored_weights import stored_weight_bytes
 from tests.engine.models import calibrate_on, conv_chain, draw_samples, open_built, write_dataset
 
 MEASURED_BYTES = 64

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
+from engine.numerics.schemes import ActivationMode
 from engine.plan import Plan
 from engine.prediction import predict_ram_bytes, predict_value
 from engine.sensitivity.matrix import Cell, Metric, Sensitivity, SensitivityRow
 from engine.sizes import bits_per_weight, predict_file_bytes
 from gui.figures import Ledger
+from gui.live_bar import LiveBar
 from gui.measurements import AnalysisOrigin
 from gui.session import Session
 
@@ -92,3 +95,13 @@ def test_that_the_ledger_counts_what_the_engine_counts_after_every_edit(session:
         plan = plan.with_bits([layer], (4, 32, 2, 16)[step])
         check_against_engine(session, plan, ledger)
     check_against_engine(session, session.plan, ledger)
+
+
+def test_that_the_bar_says_when_predictions_are_of_the_weights_alone(session: Session, make_row: MakeRow) -> None:
+    bar = LiveBar(session)
+    label = bar.findChild(QLabel, "live_sqnr")
+    assert label is not None
+    session.add_rows([make_row(layer.name) for layer in session.layers])
+    assert "weights alone" in label.toolTip()
+    session.set_activations(ActivationMode.FLOAT)
+    assert "weights alone" not in label.toolTip()

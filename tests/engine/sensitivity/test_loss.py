@@ -23,7 +23,7 @@ from engine.plan import build_plan, choose_layer_plan
 from engine.sensitivity import loss
 from engine.sensitivity.loss import analyze_loss
 from engine.sensitivity.matrix import Metric, Sensitivity
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from tests.engine.models import (
     Array,
     build_model,

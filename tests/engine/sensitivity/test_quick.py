@@ -39,7 +39,7 @@ from engine.sensitivity.matrix import (
 )
 from engine.sensitivity.quick import analyze_quick
 from engine.sensitivity.sampled_inputs import SampledInputs, sample_input
-from engine.sizes import stored_weight_bytes
+from engine.stored_weights import stored_weight_bytes
 from tests.engine.models import (
     Array,
     Shape,
